@@ -1,0 +1,1 @@
+"""The message bus: msgpack envelopes over ZeroMQ. Knows nothing of training."""

@@ -1,0 +1,1 @@
+"""The host: start-up and shutdown, plugins, supervisor, workers, job journal."""

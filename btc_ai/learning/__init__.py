@@ -1,0 +1,1 @@
+"""How an agent learns: environment, Q-network, learner, trainer, evaluation, checkpoint."""
