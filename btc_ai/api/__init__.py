@@ -1,0 +1,1 @@
+"""The plugin contract: hooks, messages, Service and Context, errors."""

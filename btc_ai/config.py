@@ -1,0 +1,348 @@
+"""The JSON configuration, typed: every key of the guide, upper case as there.
+
+Directories are relative to the file that names them. `load_config` reports all that is wrong at
+once, each with the key's path, the value, and what is allowed.
+"""
+
+import difflib
+import json
+import math
+from collections.abc import Collection
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
+
+from btc_ai.errors import ConfigError
+from btc_ai.paths import find_config, user_data
+
+BUILTIN_FEATURES = (
+    "price", "volume", "macd", "rsi", "ema", "bollinger", "ichimoku", "fibonacci",
+)  # fmt: skip
+HORIZON_LIMIT = 100_000
+
+
+def _directory(value: object, info: ValidationInfo) -> object:
+    base = (info.context or {}).get("base", Path.cwd())
+    if not isinstance(value, str | Path):
+        return value
+    return (base / Path(value).expanduser()).resolve()
+
+
+def _printf_format(value: str) -> str:
+    fields = dict.fromkeys(
+        ("asctime", "name", "levelname", "message", "pathname", "filename", "module", "funcName",
+         "threadName", "processName", "taskName"), "x")  # fmt: skip
+    numbers = dict.fromkeys(
+        ("levelno", "lineno", "created", "msecs", "relativeCreated", "thread", "process"), 0
+    )
+    if value == "json":
+        return value
+    try:
+        _ = value % {**fields, **numbers}
+    except (KeyError, ValueError, TypeError) as error:
+        raise ValueError(f"is no format of Python's logging ({error})") from None
+    if "%(message)" not in value:
+        raise ValueError("must contain %(message)s, or be json")
+    return value
+
+
+Directory = Annotated[Path, BeforeValidator(_directory)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(gt=0)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+
+
+class Section(BaseModel):
+    """A part of the configuration; unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, validate_default=True)
+
+
+class ProgressiveTraining(Section):
+    """Training buckets one after the other, from short horizons to long ones."""
+
+    ENABLED: bool = Field(True, description="Enable/disable progressive training")
+    SEQUENCE: list[Name] = Field(
+        default_factory=list, description="Order of bucket training; empty: as in BUCKET_CONFIGS"
+    )
+    TRANSFER_KNOWLEDGE: bool = Field(True, description="Enable/disable knowledge transfer")
+    EPISODES_PER_BUCKET: Positive = Field(20, description="Episodes to train each bucket")
+    PAUSE_BETWEEN_BUCKETS: float = Field(3, ge=0, description="Seconds between two buckets")
+
+
+class KnowledgeTransfer(Section):
+    """What one bucket hands to the next."""
+
+    ENABLED: bool = Field(True, description="Enable/disable knowledge transfer")
+    TRANSFER_WEIGHTS: bool = Field(True, description="Enable weight transfer")
+    TRANSFER_FEATURES: bool = Field(True, description="Enable feature importance transfer")
+    TRANSFER_HORIZONS: bool = Field(True, description="Enable prediction horizon transfer")
+    MAX_MEMORY_USAGE: Fraction = Field(0.8, description="Memory share a transfer may use (0-1)")
+
+
+class BucketConfig(Section):
+    """One horizon bucket. Horizons count bars."""
+
+    MIN_HORIZON: int = Field(
+        ge=1, lt=HORIZON_LIMIT, description="Minimum prediction horizon; bars between decisions"
+    )
+    MAX_HORIZON: int = Field(ge=2, lt=HORIZON_LIMIT, description="Maximum prediction horizon")
+    FEATURES: list[str] = Field(min_length=1, description="List of features to use")
+
+    @field_validator("FEATURES")
+    @classmethod
+    def _known_features(cls, names: list[str], info: ValidationInfo) -> list[str]:
+        known = (info.context or {}).get("features", BUILTIN_FEATURES)
+        if unknown := [name for name in names if name not in known]:
+            hints = "; ".join(f"unknown feature {name!r}{nearest(name, known)}" for name in unknown)
+            raise ValueError(f"{hints}; known are {', '.join(known)}")
+        if len(set(names)) < len(names):
+            raise ValueError("names a feature twice")
+        return names
+
+    @model_validator(mode="after")
+    def _horizons_in_order(self) -> Self:
+        if self.MIN_HORIZON >= self.MAX_HORIZON:
+            raise ValueError(
+                f"MIN_HORIZON {self.MIN_HORIZON} must be below MAX_HORIZON {self.MAX_HORIZON}"
+            )
+        return self
+
+
+class Monitoring(Section):
+    """What is measured while training, and how often it is shown."""
+
+    ENABLED: bool = Field(True, description="Enable/disable monitoring")
+    UPDATE_INTERVAL: float = Field(5, gt=0, description="Seconds between dashboard updates")
+    METRICS: list[str] = Field(
+        default_factory=lambda: ["reward", "loss", "win_rate", "profit_factor"],
+        description="List of metrics to track",
+    )
+    GENERATE_REPORTS: bool = Field(True, description="Enable/disable automatic report generation")
+
+
+class UpdateSystem(Section):
+    """How the program keeps itself current."""
+
+    ENABLED: bool = Field(True, description="Enable/disable the update system")
+    CHECK_ON_STARTUP: bool = Field(True, description="Check when the application starts")
+    AUTO_UPDATE: bool = Field(False, description="Automatically download and install updates")
+    UPDATE_SERVER: str = Field(
+        "https://updates.btc-ai.example.com/api/updates",
+        pattern=r"^https?://[^\s/]+",
+        description="URL of the update server",
+    )
+    CHECK_INTERVAL_DAYS: float = Field(7, gt=0, description="Days between update checks")
+    BACKUP_BEFORE_UPDATE: bool = Field(True, description="Create backup before applying updates")
+
+
+class Logging(Section):
+    """What is logged, where, and in which form."""
+
+    LEVEL: Level = Field("INFO", description="Logging level")
+    FILE_LOGGING: bool = Field(True, description="Enable/disable file logging")
+    CONSOLE_LOGGING: bool = Field(True, description="Enable/disable console logging")
+    MAX_FILE_SIZE_MB: float = Field(10, gt=0, description="Maximum log file size before rotation")
+    BACKUP_COUNT: int = Field(5, ge=0, description="Number of rotated log files to keep")
+    ROTATION_WHEN: str = Field(
+        "midnight",
+        pattern=r"^(midnight|[hdHD]|[wW][0-6])$",
+        description="When to rotate logs (midnight, h, d, w0-w6)",
+    )
+    LOG_FORMAT: Annotated[str, AfterValidator(_printf_format)] = Field(
+        "%(asctime)s - %(name)s - %(levelname)s - %(message)s",
+        description="Format string for log messages, or json",
+    )
+
+
+def _default_buckets() -> dict[str, BucketConfig]:
+    horizons = {"Scalping": (1, 72), "Short": (6, 144), "Medium": (24, 288), "Long": (72, 576)}
+    return {
+        name: BucketConfig(
+            MIN_HORIZON=low, MAX_HORIZON=high, FEATURES=list(BUILTIN_FEATURES[: 5 + index])
+        )
+        for index, (name, (low, high)) in enumerate(horizons.items())
+    }
+
+
+class Config(Section):
+    """The whole configuration. The keys below GAMMA's group that the guide lacks have defaults."""
+
+    MODELS_DIR: Directory = Field(Path("Models"), description="Directory for saving models")
+    DATA_DIR: Directory = Field(Path("Data"), description="Directory for training data")
+    LOG_DIR: Directory = Field(Path("Logs"), description="Directory for log files")
+
+    SYMBOL: str = Field("BTC/USDT", pattern=r"^\S+$", description="Market to train on")
+    INTERVAL: str = Field("5m", pattern=r"^[1-9]\d*[smhdw]$", description="Candle interval")
+    COST_BPS: float = Field(
+        6.0, ge=0, le=1000, description="Cost of a trade in basis points of its size, a side"
+    )
+    SEED: int = Field(0, ge=0, lt=2**63, description="Seed of a run where none is given")
+
+    LEARNING_RATE: float = Field(0.0005, gt=0, le=1, description="Learning rate of the optimizer")
+    GAMMA: float = Field(0.99, gt=0, lt=1, description="Discount factor for future rewards")
+    BATCH_SIZE: Positive = Field(32, le=65536, description="Batch size for training")
+    BUFFER_SIZE: Positive = Field(10000, description="Decisions in an episode")
+    MAX_EPISODES: Positive = Field(100, description="Maximum episodes per bucket")
+
+    USE_GPU: bool = Field(True, description="Whether to use GPU acceleration")
+    MEMORY_LIMIT_PERCENT: Fraction = Field(0.85, description="Maximum GPU memory usage (0-1)")
+    MEMORY_WARNING_PERCENT: Fraction = Field(
+        0.65, description="Warning threshold for memory usage (0-1)"
+    )
+
+    BUCKET_CONFIGS: dict[Name, BucketConfig] = Field(
+        default_factory=_default_buckets, min_length=1, description="The buckets, by name"
+    )
+    PROGRESSIVE_TRAINING: ProgressiveTraining = Field(default_factory=ProgressiveTraining)
+    KNOWLEDGE_TRANSFER: KnowledgeTransfer = Field(default_factory=KnowledgeTransfer)
+    MONITORING: Monitoring = Field(default_factory=Monitoring)
+    UPDATE_SYSTEM: UpdateSystem = Field(default_factory=UpdateSystem)
+    LOGGING: Logging = Field(default_factory=Logging)
+
+    @field_serializer("MODELS_DIR", "DATA_DIR", "LOG_DIR")
+    def _as_text(self, path: Path) -> str:
+        return str(path)
+
+    @field_validator("MEMORY_WARNING_PERCENT")
+    @classmethod
+    def _warning_below_limit(cls, warning: float, info: ValidationInfo) -> float:
+        limit = info.data.get("MEMORY_LIMIT_PERCENT", 1.0)
+        if warning > limit:
+            raise ValueError(f"must not be above MEMORY_LIMIT_PERCENT ({limit})")
+        return warning
+
+    @field_validator("PROGRESSIVE_TRAINING")
+    @classmethod
+    def _sequence_of_buckets(
+        cls, section: ProgressiveTraining, info: ValidationInfo
+    ) -> ProgressiveTraining:
+        sequence, buckets = section.SEQUENCE, info.data.get("BUCKET_CONFIGS")
+        limit = info.data.get("MAX_EPISODES", section.EPISODES_PER_BUCKET)
+        wrong: list[InitErrorDetails] = []
+        if section.EPISODES_PER_BUCKET - limit > 0:
+            reason = f"must not be above MAX_EPISODES ({limit})"
+            wrong.append(_error(("EPISODES_PER_BUCKET",), section.EPISODES_PER_BUCKET, reason))
+        if len(set(sequence)) < len(sequence):
+            wrong.append(_error(("SEQUENCE",), sequence, "names a bucket twice"))
+        for index, name in enumerate(sequence):
+            if buckets is not None and name not in buckets:
+                reason = f"unknown bucket{nearest(name, buckets)}; known are {', '.join(buckets)}"
+                wrong.append(_error(("SEQUENCE", index), name, reason))
+        if wrong:
+            raise ValidationError.from_exception_data("PROGRESSIVE_TRAINING", wrong)
+        return section.model_copy(update={"SEQUENCE": sequence or list(buckets or ())})
+
+
+def _error(loc: tuple[str | int, ...], value: object, reason: str) -> InitErrorDetails:
+    kind = PydanticCustomError("order", "{reason}", {"reason": reason})
+    return InitErrorDetails(type=kind, loc=loc, input=value)
+
+
+def nearest(word: str, known: Collection[str]) -> str:
+    """` (did you mean 'x'?)` for the known name most like `word`, or nothing."""
+    folded = {name.casefold(): name for name in known}
+    close = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
+    return f" (did you mean {folded[close[0]]!r}?)" if close else ""
+
+
+def _section_at(loc: tuple[str | int, ...]) -> type[BaseModel] | None:
+    """The section whose key stands last in `loc`."""
+    section: type[BaseModel] | None = Config
+    for part in loc[:-1]:
+        if section is None:
+            section = BucketConfig  # loc is BUCKET_CONFIGS, name, key
+            continue
+        field = section.model_fields.get(str(part))
+        inner = field.annotation if field else None
+        section = inner if isinstance(inner, type) and issubclass(inner, BaseModel) else None
+    return section
+
+
+def _path(loc: tuple[str | int, ...]) -> str:
+    parts = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc)
+    return parts.lstrip(".") or "the file"
+
+
+def _describe(error: ErrorDetails) -> str:
+    """One line for one thing wrong: path, value, what is allowed."""
+    loc = error["loc"]
+    if error["type"] == "extra_forbidden":
+        section = _section_at(loc)
+        hint = nearest(str(loc[-1]), section.model_fields if section else ())
+        return f"{_path(loc)}: unknown key{hint}"
+    if error["type"] == "missing":
+        return f"{_path(loc)}: is missing"
+    message = error["msg"].removeprefix("Value error, ").replace("Input should", "should")
+    value = json.dumps(error["input"], default=str)
+    shown = value if len(value) <= 60 else value[:57] + "..."
+    return f"{_path(loc)}: {shown} {message}" if len(loc) else message
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    keys = [key for key, _ in pairs]
+    if twice := sorted({key for key in keys if keys.count(key) > 1}):
+        raise ValueError(f"the key {twice[0]} stands there twice")
+    return dict(pairs)
+
+
+def _finite(text: str) -> float:
+    if not math.isfinite(value := float(text)):
+        raise ValueError(f"{text} is no number")
+    return value
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        raw = json.loads(
+            path.read_text(encoding="utf-8"),
+            object_pairs_hook=_no_duplicates,
+            parse_constant=_finite,
+        )
+    except FileNotFoundError:
+        raise ConfigError(
+            f"there is no configuration file {path}; write one with `btc-ai config init {path}`"
+        ) from None
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
+    except json.JSONDecodeError as error:
+        raise ConfigError(
+            f"{path} is not JSON: {error.msg} in line {error.lineno}, column {error.colno}"
+        ) from None
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path}: the file must hold one JSON object, as `config init` writes it")
+    return raw
+
+
+def load_config(
+    path: Path | None = None, *, features: Collection[str] = BUILTIN_FEATURES
+) -> Config:
+    """Read the configuration at `path`; without a path, the one `find_config` finds, or defaults.
+
+    `features` are the names that FEATURES may contain. Raises `ConfigError` listing everything
+    that is wrong.
+    """
+    path = path or find_config()
+    base = path.parent if path else user_data()
+    raw = _read(path) if path else {}
+    try:
+        return Config.model_validate(raw, context={"base": base, "features": tuple(features)})
+    except ValidationError as error:
+        lines = "\n".join(f"  {_describe(detail)}" for detail in error.errors())
+        raise ConfigError(f"{path} has {error.error_count()} to mend:\n{lines}") from None

@@ -1,0 +1,39 @@
+"""Every error that a user or a plugin can meet; each message says what to do about it."""
+
+from typing import ClassVar
+
+
+class BtcAiError(Exception):
+    """Base class. `code` travels in error replies, so that a client can tell kinds apart."""
+
+    code: ClassVar[str] = "failed"
+
+
+class ConfigError(BtcAiError):
+    """The configuration file cannot be used."""
+
+    code = "config"
+
+
+class DataError(BtcAiError):
+    """Candles or features are missing, corrupt, ambiguous or too few."""
+
+    code = "data"
+
+
+class TrainingError(BtcAiError):
+    """A bucket cannot be trained, resumed or saved."""
+
+    code = "training"
+
+
+class PluginError(BtcAiError):
+    """A plugin cannot be loaded or does not keep its contract."""
+
+    code = "plugin"
+
+
+class BusError(BtcAiError):
+    """A message that is not according to `docs/messaging.md`, or a peer that does not answer."""
+
+    code = "bus"
