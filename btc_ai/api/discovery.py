@@ -1,0 +1,95 @@
+"""Finds plugins and reads their manifests without importing any of them."""
+
+import importlib.util
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from btc_ai.api import API_VERSION
+from btc_ai.config import BUILTIN_FEATURES
+from btc_ai.errors import PluginError
+
+GROUP = "btc_ai.plugins"
+MANIFEST = "btc_ai_plugin.json"
+
+
+class Manifest(BaseModel):
+    """`btc_ai_plugin.json`, beside the module that the entry point names."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$", description="The plugin's name")
+    version: str = Field(description="The plugin's version")
+    api: str = Field(description="Range of the contract's versions it works with, e.g. >=1,<2")
+    description: str = Field(description="One line for `btc-ai plugins list`")
+    features: list[str] = Field(default_factory=list, description="Features it adds")
+
+    @field_validator("api")
+    @classmethod
+    def _is_range(cls, value: str) -> str:
+        try:
+            SpecifierSet(value)
+        except InvalidSpecifier:
+            raise ValueError("is no version range such as >=1,<2") from None
+        return value
+
+    @property
+    def compatible(self) -> bool:
+        """Whether this program's contract lies in the plugin's range."""
+        return SpecifierSet(self.api).contains(API_VERSION, prereleases=True)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A plugin that is installed, or what is wrong with it."""
+
+    entry_point: EntryPoint
+    manifest: Manifest | None
+    problem: str | None
+
+    def load(self) -> object:
+        """Import the plugin. Whatever its import raises comes through."""
+        return self.entry_point.load()
+
+
+def discover() -> list[Found]:
+    """Every plugin of the entry-point group, by name."""
+    return sorted(map(_found, entry_points(group=GROUP)), key=lambda one: one.entry_point.name)
+
+
+def known_features() -> tuple[str, ...]:
+    """The features a configuration may name: the built-in ones and those of usable plugins."""
+    added = (one.manifest.features for one in discover() if one.manifest and not one.problem)
+    return BUILTIN_FEATURES + tuple(name for names in added for name in names)
+
+
+def _found(entry_point: EntryPoint) -> Found:
+    try:
+        manifest = _read_manifest(entry_point)
+    except PluginError as error:
+        return Found(entry_point, None, str(error))
+    if manifest.compatible:
+        return Found(entry_point, manifest, None)
+    return Found(
+        entry_point, manifest,
+        f"works with contract {manifest.api}; this is {API_VERSION}. Install another version of it",
+    )  # fmt: skip
+
+
+def _read_manifest(entry_point: EntryPoint) -> Manifest:
+    top, *inner = entry_point.module.split(".")
+    spec = importlib.util.find_spec(top)
+    folders = list(spec.submodule_search_locations or ()) if spec else []
+    if not folders:
+        raise PluginError(f"its package {top} is not installed; reinstall or remove the plugin")
+    candidates = [Path(folder, *inner) / MANIFEST for folder in folders]
+    path = next((one for one in candidates if one.is_file()), None)
+    if path is None:
+        raise PluginError(f"has no {MANIFEST} beside {entry_point.module}")
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except (ValidationError, OSError) as error:
+        raise PluginError(f"{path} cannot be used: {error}") from None

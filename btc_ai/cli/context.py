@@ -1,0 +1,64 @@
+"""What every command shares: the global options, the configuration, the client."""
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from btc_ai.paths import find_config, runtime_dir
+
+if TYPE_CHECKING:
+    from btc_ai.bus.client import Client
+    from btc_ai.config import Config
+
+
+@dataclass(frozen=True)
+class Globals:
+    """The global options of one invocation."""
+
+    config_option: Path | None = None
+    autostart: bool = True
+    quiet: bool = False
+
+    @property
+    def config_file(self) -> Path | None:
+        """The configuration file in force, or None: the documented defaults."""
+        return find_config(self.config_option)
+
+    @property
+    def runtime(self) -> Path:
+        """The runtime directory of the daemon this invocation speaks to."""
+        return runtime_dir()
+
+    def config(self) -> "Config":
+        """The configuration; raises ConfigError with all that is wrong."""
+        from btc_ai.api.discovery import known_features
+        from btc_ai.config import load_config
+
+        return load_config(self.config_file, features=known_features())
+
+    def client(self) -> "Client":
+        """A client of the running daemon; raises NoDaemonError where none runs."""
+        from btc_ai.bus.client import Client
+
+        return Client(self.runtime)
+
+    def say(self, text: str) -> None:
+        """Print one line of what was done, unless --quiet."""
+        if not self.quiet:
+            sys.stdout.write(f"{text}\n")
+
+
+def current(ctx: typer.Context) -> Globals:
+    """The global options of the running command."""
+    found = ctx.find_object(Globals)
+    assert found is not None, "the root callback sets it"
+    return found
+
+
+def print_json(value: Any) -> None:
+    """Print one value as JSON on one line."""
+    sys.stdout.write(json.dumps(value, default=str) + "\n")

@@ -1,0 +1,68 @@
+"""The daemon, on one screen: everything is built here, started in order, stopped in reverse."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from btc_ai import __version__
+from btc_ai.api.discovery import known_features
+from btc_ai.bus.broker import Broker
+from btc_ai.config import load_config
+from btc_ai.daemon.commands import DaemonCommands
+from btc_ai.daemon.context import Parts
+from btc_ai.daemon.dispatch import Dispatcher
+from btc_ai.daemon.host import PluginHost
+from btc_ai.daemon.journal import SqliteJournal
+from btc_ai.daemon.lock import Lock
+from btc_ai.daemon.logs import logger, start_logging, stop_logging
+from btc_ai.daemon.tasks import Tasks
+from btc_ai.paths import find_config, lock_file, runtime_dir
+
+
+async def serve(config_option: Path | None, *, console: bool, on_ready: Callable[[], None]) -> None:
+    """Run the daemon until it is told to stop. Raises BtcAiError where it cannot start."""
+    config_file, runtime = find_config(config_option), runtime_dir()
+    config = load_config(config_file, features=known_features())
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+
+    async with AsyncExitStack() as stack:
+        runtime_lock = Lock(lock_file(runtime), f"the sockets in {runtime}")
+        stack.callback(runtime_lock.release)
+        models_lock = Lock(config.MODELS_DIR / ".lock", f"MODELS_DIR {config.MODELS_DIR}")
+        stack.callback(models_lock.release)
+
+        start_logging(config.LOGGING, config.LOG_DIR, console=console)
+        stack.callback(stop_logging)
+        log = logger("daemon")
+        log.info("starting", version=__version__, config=config_file, runtime=runtime)
+        stack.callback(log.info, "stopped")
+
+        journal = SqliteJournal(config.MODELS_DIR / "journal.sqlite3")
+        stack.callback(journal.close)
+
+        dispatcher = Dispatcher(logger("dispatch"))
+        broker = Broker(runtime, lambda frame, peer: dispatcher.handle(broker, frame, peer))
+        stack.callback(broker.close)
+        tasks = Tasks(log)
+        stack.push_async_callback(tasks.cancel)
+        tasks.spawn("commands", broker.serve_commands(), forever=True)
+        tasks.spawn("subscriptions", broker.serve_subscriptions(), forever=True)
+        stack.push_async_callback(dispatcher.tasks.cancel)
+
+        parts = Parts(config, config_file, runtime, journal, broker, dispatcher)
+        host = PluginHost(parts)
+        dispatcher.add(DaemonCommands(parts, host, stop).commands())
+        stack.push_async_callback(host.stop)
+        await host.start()
+
+        await broker.publish("daemon.state", {"state": "ready"}, source="daemon")
+        log.info("ready")
+        on_ready()
+        await stop.wait()
+        log.info("stopping")
+        await broker.publish("daemon.state", {"state": "stopping"}, source="daemon")
+        await broker.idle()

@@ -1,0 +1,63 @@
+"""The daemon's own commands: ping, status, stop."""
+
+import asyncio
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from btc_ai import __version__
+from btc_ai.api.service import Body, Call, Command
+from btc_ai.daemon.context import Parts
+from btc_ai.daemon.host import PluginHost
+
+
+class Nothing(BaseModel):
+    """An empty body."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class DaemonCommands:
+    """Answers `daemon.ping`, `daemon.status` and `daemon.stop`."""
+
+    def __init__(self, parts: Parts, host: PluginHost, stop: asyncio.Event) -> None:
+        """Commands over the daemon's parts; `stop` ends it."""
+        self._parts, self._host, self._stop = parts, host, stop
+        self._started = time.time()
+
+    def commands(self) -> Sequence[Command]:
+        """The rows of the dispatch table."""
+        return (
+            Command("daemon.ping", Nothing, self._ping),
+            Command("daemon.status", Nothing, self._status),
+            Command("daemon.stop", Nothing, self._end),
+        )
+
+    async def _ping(self, body: Nothing, call: Call) -> Body:
+        return {"version": __version__, "pid": os.getpid()}
+
+    async def _status(self, body: Nothing, call: Call) -> Body:
+        config = self._parts.config
+        return {
+            "version": __version__,
+            "pid": os.getpid(),
+            "uptime_s": round(time.time() - self._started, 1),
+            "memory_mb": round(_resident_bytes() / 1e6, 1),
+            "config_file": str(self._parts.config_file) if self._parts.config_file else None,
+            "models_dir": str(config.MODELS_DIR),
+            "data_dir": str(config.DATA_DIR),
+            "log_dir": str(config.LOG_DIR),
+            "plugins": [record.as_body() for record in self._host.records],
+        }
+
+    async def _end(self, body: Nothing, call: Call) -> Body:
+        self._stop.set()
+        return {"stopping": True}
+
+
+def _resident_bytes() -> int:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")

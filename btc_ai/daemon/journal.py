@@ -1,0 +1,152 @@
+"""The job journal in SQLite: every change is on disk before the call returns."""
+
+import json
+import secrets
+import sqlite3
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from btc_ai.api.journal import Job, Step
+from btc_ai.errors import BtcAiError
+
+Body = dict[str, Any]
+
+SCHEMA_VERSION = 1
+_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS jobs (
+    id TEXT PRIMARY KEY, kind TEXT NOT NULL, state TEXT NOT NULL, spec TEXT NOT NULL,
+    parent_id TEXT NOT NULL, created REAL NOT NULL, updated REAL NOT NULL, error TEXT
+) STRICT;
+CREATE TABLE IF NOT EXISTS steps (
+    job TEXT NOT NULL REFERENCES jobs (id), position INTEGER NOT NULL, name TEXT NOT NULL,
+    state TEXT NOT NULL, spec TEXT NOT NULL, result TEXT NOT NULL, started REAL, ended REAL,
+    PRIMARY KEY (job, position)
+) STRICT;
+"""
+
+
+class SqliteJournal:
+    """Jobs and their steps in one database file."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or make the database. Raises BtcAiError where that cannot be."""
+        self._path = path
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            version = self._db.execute("PRAGMA user_version").fetchone()[0]
+            if version > SCHEMA_VERSION:
+                raise BtcAiError(f"{path} was written by a newer BTC-AI; install that version")
+            self._db.executescript(_SCHEMA)
+            self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        except sqlite3.Error as error:
+            raise BtcAiError(
+                f"the job journal {path} cannot be opened: {error}; check its permissions and the "
+                "space on its disk, or move it away to start with an empty one"
+            ) from None
+
+    def close(self) -> None:
+        """Close the database."""
+        self._db.close()
+
+    def add(self, kind: str, spec: Body, steps: Sequence[tuple[str, Body]], parent_id: str) -> Job:
+        """Write a new job in state `queued`, its steps `waiting`."""
+        job, now = self._new_id(), time.time()
+        self._write(
+            [("INSERT INTO jobs VALUES (?, ?, 'queued', ?, ?, ?, ?, NULL)",
+              (job, kind, json.dumps(spec), parent_id, now, now)),
+             *(self._insert_step(job, at, name, of) for at, (name, of) in enumerate(steps))]
+        )  # fmt: skip
+        return self.job(job)
+
+    def add_step(self, job: str, name: str, spec: Body) -> Job:
+        """Append a step to a job."""
+        self._write([self._insert_step(job, len(self.job(job).steps), name, spec)])
+        return self.job(job)
+
+    @staticmethod
+    def _insert_step(job: str, at: int, name: str, spec: Body) -> tuple[str, tuple[object, ...]]:
+        insert = "INSERT INTO steps VALUES (?, ?, ?, 'waiting', ?, '{}', NULL, NULL)"
+        return insert, (job, at, name, json.dumps(spec))
+
+    def jobs(self, kind: str, limit: int = 100) -> list[Job]:
+        """The newest jobs of a kind, newest first."""
+        rows = self._db.execute(
+            "SELECT id FROM jobs WHERE kind = ? ORDER BY created DESC, rowid DESC LIMIT ?",
+            (kind, limit),
+        )
+        return [self.job(row[0]) for row in rows.fetchall()]
+
+    def job(self, job: str) -> Job:
+        """One job, by its id. Raises BtcAiError where there is none."""
+        row = self._db.execute(
+            "SELECT id, kind, state, spec, parent_id, created, updated, error FROM jobs "
+            "WHERE id = ?", (job,),
+        ).fetchone()  # fmt: skip
+        if row is None:
+            raise BtcAiError(f"there is no job {job}")
+        steps = self._db.execute(
+            "SELECT position, name, state, spec, result, started, ended FROM steps "
+            "WHERE job = ? ORDER BY position", (job,),
+        )  # fmt: skip
+        name, kind, state, spec, parent_id, created, updated, error = row
+        return Job(
+            name, kind, state, json.loads(spec), parent_id, created, updated, error,
+            tuple(
+                Step(at, name, state, json.loads(spec), json.loads(result), started, ended)
+                for at, name, state, spec, result, started, ended in steps.fetchall()
+            ),
+        )  # fmt: skip
+
+    def set_job(
+        self, job: str, *, state: str | None = None, spec: Body | None = None,
+        error: str | None = None,
+    ) -> Job:  # fmt: skip
+        """Change what is given; `error` is cleared where it is not."""
+        self._write(
+            [("UPDATE jobs SET state = coalesce(?, state), spec = coalesce(?, spec), error = ?, "
+              "updated = ? WHERE id = ?",
+              (state, spec and json.dumps(spec), error, time.time(), job))]
+        )  # fmt: skip
+        return self.job(job)
+
+    def set_step(self, job: str, position: int, *, state: str, result: Body | None = None) -> Job:
+        """Change a step's state; the first `running` sets its start, `done` its end."""
+        now = time.time()
+        self._write(
+            [("UPDATE steps SET state = ?, result = coalesce(?, result), "
+              "started = coalesce(started, ?), ended = ? WHERE job = ? AND position = ?",
+              (state, None if result is None else json.dumps(result),
+               now if state == "running" else None, now if state == "done" else None,
+               job, position)),
+             ("UPDATE jobs SET updated = ? WHERE id = ?", (now, job))]
+        )  # fmt: skip
+        return self.job(job)
+
+    def _new_id(self) -> str:
+        while True:
+            made = "".join(secrets.choice(_ALPHABET) for _ in range(6))
+            if not self._db.execute("SELECT 1 FROM jobs WHERE id = ?", (made,)).fetchone():
+                return made
+
+    def _write(self, statements: Sequence[tuple[str, tuple[object, ...]]]) -> None:
+        """All of it in one transaction, or nothing."""
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                for statement, values in statements:
+                    self._db.execute(statement, values)
+                self._db.execute("COMMIT")
+            except sqlite3.Error:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            raise BtcAiError(
+                f"the job journal {self._path} cannot be written: {error}; make space or mend its "
+                "permissions, then `btc-ai train --resume`"
+            ) from None

@@ -1,0 +1,86 @@
+"""structlog over the standard library: btc_ai.log, error.log and the console."""
+
+import logging
+import re
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from btc_ai.config import Logging
+from btc_ai.errors import BtcAiError
+
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
+_NAME = "btc_ai"
+
+
+def start_logging(settings: Logging, folder: Path, *, console: bool) -> None:
+    """Send every record of this process to the files in `folder`, and to stderr on `console`.
+
+    Raises BtcAiError where the folder cannot be written.
+    """
+    root = logging.getLogger()
+    stop_logging()
+    root.setLevel(settings.LEVEL)
+    formatter = logging.Formatter(
+        Logging.model_fields["LOG_FORMAT"].default
+        if settings.LOG_FORMAT == "json"
+        else settings.LOG_FORMAT
+    )
+    for handler in _handlers(settings, folder, console):
+        handler.setFormatter(formatter)
+        root.addHandler(handler)
+    logging.captureWarnings(True)
+    warnings.simplefilter("default")
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, _render],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+
+
+def stop_logging() -> None:
+    """Close every handler of this process."""
+    root = logging.getLogger()
+    for handler in list(root.handlers):
+        root.removeHandler(handler)
+        handler.close()
+
+
+def logger(part: str) -> Any:
+    """The logger of one part of the program."""
+    return structlog.stdlib.get_logger(f"{_NAME}.{part}")
+
+
+def _handlers(settings: Logging, folder: Path, console: bool) -> list[logging.Handler]:
+    handlers: list[logging.Handler] = []
+    if settings.CONSOLE_LOGGING and console:
+        handlers.append(logging.StreamHandler(sys.stderr))
+    if settings.FILE_LOGGING:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            handlers.append(logging.FileHandler(folder / "btc_ai.log", encoding="utf-8"))
+            errors = logging.FileHandler(folder / "error.log", encoding="utf-8")
+        except OSError as error:
+            raise BtcAiError(
+                f"LOG_DIR {folder} cannot be written: {error.strerror}; give this user the right "
+                "to, or name another folder in the configuration"
+            ) from None
+        errors.setLevel(logging.ERROR)
+        handlers.append(errors)
+    return handlers
+
+
+def _render(
+    logger: object, method: str, event: structlog.typing.EventDict
+) -> tuple[tuple[str], dict[str, Any]]:
+    """One line: the event, then key=value. What could forge another line is escaped."""
+    exc_info = event.pop("exc_info", None)
+    trace = event.pop("traceback", None)
+    words = [str(event.pop("event")), *(f"{key}={value}" for key, value in event.items())]
+    text = _CONTROL.sub(lambda found: repr(found.group())[1:-1], " ".join(words))
+    if trace:
+        text += "\n" + "\n".join(f"  {line}" for line in str(trace).splitlines())
+    return (text,), {"exc_info": exc_info}

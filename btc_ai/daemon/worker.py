@@ -1,0 +1,122 @@
+"""The worker process: runs one step after the other and dies with the daemon."""
+
+import ctypes
+import importlib
+import json
+import os
+import signal
+import sys
+import traceback
+from typing import Any
+
+from btc_ai.api.step import StepStoppedError
+from btc_ai.bus.codec import Body
+from btc_ai.bus.worker import WorkerLink
+from btc_ai.errors import BtcAiError, PluginError
+from btc_ai.paths import runtime_dir
+
+PARENT_VARIABLE = "BTC_AI_WORKER_PARENT"
+_PR_SET_PDEATHSIG = 1
+
+
+class StderrLog:
+    """Log records as JSON lines on stderr, which the daemon reads and writes to its files."""
+
+    def _record(self, level: str, event: str, values: dict[str, Any]) -> None:
+        if values.pop("exc_info", False):
+            values["traceback"] = traceback.format_exc()
+        line = json.dumps({"level": level, "event": event, **values}, default=str)
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
+
+    def debug(self, event: str, **values: Any) -> None:
+        """Log at DEBUG."""
+        self._record("debug", event, values)
+
+    def info(self, event: str, **values: Any) -> None:
+        """Log at INFO."""
+        self._record("info", event, values)
+
+    def warning(self, event: str, **values: Any) -> None:
+        """Log at WARNING."""
+        self._record("warning", event, values)
+
+    def error(self, event: str, **values: Any) -> None:
+        """Log at ERROR."""
+        self._record("error", event, values)
+
+
+class LinkedStep:
+    """The StepContext of a running step, over the worker's link."""
+
+    def __init__(self, link: WorkerLink) -> None:
+        """A step that has not been asked to stop; SIGTERM asks the same as the message."""
+        self._link = link
+        self._stop = False
+        self.log = StderrLog()
+        signal.signal(signal.SIGTERM, self._on_signal)
+
+    def _on_signal(self, signum: int, frame: object) -> None:
+        self._stop = True
+
+    def progress(self, body: Body) -> None:
+        """Send the service a progress message."""
+        self._link.send("worker.progress", body)
+
+    def should_stop(self) -> bool:
+        """Whether the daemon, or a signal, has asked the step to stop."""
+        message = self._link.receive()
+        self._stop = self._stop or (message is not None and message.kind == "worker.stop")
+        return self._stop
+
+
+def _die_with_parent() -> None:
+    """Have the kernel kill this process when the daemon ends (prctl(2), PR_SET_PDEATHSIG)."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != int(os.environ.pop(PARENT_VARIABLE)):
+        os._exit(1)  # it ended before the call above
+
+
+def _function(name: str) -> Any:
+    module, _, attribute = name.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise PluginError(f"the step {name} cannot be found: {error}") from None
+
+
+def _run(link: WorkerLink, step: LinkedStep, body: Body) -> None:
+    """Run one step and send its outcome."""
+    try:
+        result = _function(body["function"])(body["arguments"], step)
+        link.send("worker.result", result)
+    except StepStoppedError:
+        link.send("worker.stopped", {})
+    except BtcAiError as error:
+        link.send("worker.error", {"code": error.code, "message": str(error)})
+    except Exception as error:  # a fence: the daemon hears of every failure
+        step.log.error("step failed", function=body["function"], exc_info=True)
+        reason = f"{type(error).__name__}: {error} (the log has the traceback)"
+        link.send("worker.error", {"code": "internal", "message": reason})
+
+
+def main() -> None:
+    """Answer `worker.step` messages until `worker.exit`."""
+    _die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    link = WorkerLink(runtime_dir())
+    step = LinkedStep(link)
+    link.send("worker.ready", {"pid": os.getpid()})
+    while not step.should_stop():
+        message = link.receive(1.0)
+        if message is None:
+            continue
+        if message.kind == "worker.exit":
+            break
+        if message.kind == "worker.step":
+            _run(link, step, message.body)
+    link.close()
+
+
+if __name__ == "__main__":
+    main()
