@@ -9,6 +9,12 @@ class BtcAiError(Exception):
     code: ClassVar[str] = "failed"
 
 
+class UsageError(BtcAiError):
+    """Options that contradict each other or name what does not exist; exit code 2."""
+
+    code = "usage"
+
+
 class ConfigError(BtcAiError):
     """The configuration file cannot be used."""
 

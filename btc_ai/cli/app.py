@@ -1,0 +1,85 @@
+"""`btc-ai`: the root of the command line, its global options and its exit codes.
+
+Exit codes: 0 done, 1 failed, 2 usage, 3 no daemon reachable, 130 interrupted.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from btc_ai import __version__
+from btc_ai.cli import config, daemon, data, runs, train
+from btc_ai.cli.context import Globals
+from btc_ai.errors import BtcAiError
+
+app = typer.Typer(
+    name="btc-ai",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Trains trading agents on Bitcoin candles, from short horizons to long ones.",
+    epilog="Exit codes: 0 done, 1 failed, 2 usage, 3 no daemon reachable, 130 interrupted.",
+)
+app.add_typer(config.app, name="config")
+app.add_typer(data.app, name="data")
+app.add_typer(daemon.app, name="daemon")
+for command in (train.train, train.watch, runs.status, runs.runs, runs.show, runs.pause, runs.stop):
+    app.command()(command)
+app.command("continue")(runs.continue_run)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"btc-ai {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    ctx: typer.Context,
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Configuration file (default: see `config show`)"),
+    ] = None,
+    no_autostart: Annotated[
+        bool, typer.Option("--no-autostart", help="Never start a daemon on demand")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print results and errors only")
+    ] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version")
+    ] = False,
+) -> None:
+    """Keep the global options for the command."""
+    ctx.obj = Globals(config, not no_autostart, quiet)
+
+
+def join_sequence(arguments: Sequence[str]) -> list[str]:
+    """Turn the guide's `--sequence A B C` into `--sequence A,B,C`, wherever it stands."""
+    joined: list[str] = []
+    rest = list(arguments)
+    while rest:
+        joined.append(rest.pop(0))
+        if joined[-1] == "--sequence":
+            names = []
+            while rest and not rest[0].startswith("-"):
+                names.append(rest.pop(0))
+            if names:
+                joined.append(",".join(names))
+    return joined
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        app(args=join_sequence(sys.argv[1:]), prog_name="btc-ai")
+    except BtcAiError as error:
+        sys.stderr.write(f"btc-ai: {error}\n")
+        sys.exit({"usage": 2, "no_daemon": 3}.get(error.code, 1))
+
+
+if __name__ == "__main__":
+    main()

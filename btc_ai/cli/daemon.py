@@ -1,0 +1,174 @@
+"""`btc-ai daemon`: run, start, stop, restart and status; and the start on demand."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from btc_ai.cli.context import Globals, current, print_json
+from btc_ai.errors import BtcAiError
+
+if TYPE_CHECKING:
+    from btc_ai.bus.client import Client
+
+app = typer.Typer(no_args_is_help=True, help="The daemon: run, start, stop, restart, status.")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON")]
+STOP_LIMIT_S = 75.0
+
+
+def _command(here: Globals) -> list[str]:
+    config = here.config_file
+    return [
+        sys.executable, "-m", "btc_ai.daemon", *(["--config", str(config)] if config else []),
+    ]  # fmt: skip
+
+
+def listens(here: Globals) -> bool:
+    """Whether a daemon listens."""
+    from btc_ai.bus.client import daemon_listens
+
+    return daemon_listens(here.runtime)
+
+
+def start_daemon(here: Globals) -> int:
+    """Start a daemon in the background; return its process id. Raises BtcAiError with why not."""
+    reading, writing = os.pipe()
+    with tempfile.TemporaryFile() as errors, os.fdopen(reading, "rb") as pipe:
+        process = subprocess.Popen(
+            [*_command(here), "--ready-fd", str(writing)],
+            pass_fds=(writing,),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            start_new_session=True,
+            env=os.environ | {"BTC_AI_RUNTIME_DIR": str(here.runtime)},
+            cwd="/",
+        )
+        os.close(writing)
+        if (answer := pipe.read().decode(errors="replace")) == "READY":
+            return process.pid
+        errors.seek(0)
+        reason = answer or errors.read().decode(errors="replace").strip()[-2000:]
+    raise BtcAiError(f"the daemon did not start: {reason or 'it ended without a word'}")
+
+
+def connect(here: Globals) -> "Client":
+    """A client; where no daemon runs, start one on demand and say so."""
+    from btc_ai.bus.client import Client, NoDaemonError
+
+    try:
+        client = Client(here.runtime)
+    except NoDaemonError:
+        if not here.autostart:
+            raise
+        pid = start_daemon(here)
+        sys.stderr.write(
+            f"started a daemon in the background (process {pid}); "
+            "`btc-ai daemon stop` ends it\n"
+        )  # fmt: skip
+        return Client(here.runtime)
+    _refuse_other_config(here, client)
+    return client
+
+
+def _refuse_other_config(here: Globals, client: "Client") -> None:
+    if here.config_option is None and "BTC_AI_CONFIG" not in os.environ:
+        return
+    used = client.call("daemon.status")["config_file"]
+    if used is not None and Path(used) == here.config_file:
+        return
+    raise BtcAiError(
+        f"the daemon at {here.runtime} runs with {used or 'the default configuration'}, not with "
+        f"{here.config_file}; stop it with `btc-ai daemon stop`, or give this one a runtime "
+        "folder of its own in BTC_AI_RUNTIME_DIR"
+    )
+
+
+@app.command()
+def run(ctx: typer.Context) -> None:
+    """Run the daemon in the foreground, logging to the terminal."""
+    command = _command(current(ctx))
+    os.execv(command[0], command)
+
+
+@app.command()
+def start(ctx: typer.Context) -> None:
+    """Start the daemon in the background; unfinished runs go on."""
+    here = current(ctx)
+    if listens(here):
+        raise BtcAiError(f"a daemon is already running at {here.runtime}; `btc-ai daemon status`")
+    pid = start_daemon(here)
+    here.say(f"the daemon runs in the background (process {pid})")
+
+
+@app.command()
+def stop(ctx: typer.Context) -> None:
+    """Stop the daemon; a run in progress is checkpointed and goes on at the next start."""
+    here = current(ctx)
+    stop_daemon(here)
+    here.say("the daemon has stopped")
+
+
+def stop_daemon(here: Globals) -> None:
+    """Ask the daemon to stop and wait until it has."""
+    with here.client() as client:
+        pid = int(client.call("daemon.ping")["pid"])
+        client.call("daemon.stop")
+    end = time.monotonic() + STOP_LIMIT_S
+    while _alive(pid):
+        if time.monotonic() > end:
+            raise BtcAiError(f"the daemon (process {pid}) has not stopped in {STOP_LIMIT_S:g} s")
+        time.sleep(0.05)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (OSError, IndexError):
+        return False
+
+
+@app.command()
+def restart(ctx: typer.Context) -> None:
+    """Stop the daemon, if one runs, and start it again; runs in progress go on."""
+    here = current(ctx)
+    if listens(here):
+        stop_daemon(here)
+    pid = start_daemon(here)
+    here.say(f"the daemon runs in the background (process {pid})")
+
+
+@app.command()
+def status(ctx: typer.Context, as_json: Json = False) -> None:
+    """Say whether a daemon runs, with which configuration, and how its plugins are."""
+    here = current(ctx)
+    with here.client() as client:
+        found = client.call("daemon.status")
+    if as_json:
+        print_json(found)
+        return
+    for line in _describe(found):
+        sys.stdout.write(f"{line}\n")
+
+
+def _describe(found: dict[str, Any]) -> list[str]:
+    minutes, seconds = divmod(int(found["uptime_s"]), 60)
+    return [
+        f"running    process {found['pid']}, version {found['version']}, "
+        f"{minutes} min {seconds} s, {found['memory_mb']:g} MB",
+        f"config     {found['config_file'] or 'defaults'}",
+        f"models     {found['models_dir']}",
+        f"candles    {found['data_dir']}",
+        f"logs       {found['log_dir']}",
+        *(
+            f"plugin     {one['name']} {one['version']}: {one['state']}"
+            + (f" ({one['detail']})" if one["detail"] else "")
+            for one in found["plugins"]
+        ),
+    ]

@@ -1,0 +1,66 @@
+"""What `btc-ai show` prints."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from btc_ai.cli.tables import moment, number, summary
+
+Body = dict[str, Any]
+
+HISTORY_COLUMNS = {
+    "episode": "d", "reward": "+.4f", "loss": ".4f", "win_rate": ".1%", "profit_factor": ".2f",
+    "validation_reward": "+.4f",
+}  # fmt: skip
+
+
+def print_run(run: Body) -> None:
+    """Print one run."""
+    console = Console(highlight=False)
+    synthetic = " (synthetic)" if run["synthetic"] else ""
+    console.print(f"run      {run['run']}: {run['state']}", markup=False)
+    if run["error"]:
+        console.print(f"error    {run['error']}", markup=False)
+    console.print(f"market   {run['symbol']} {run['interval']}{synthetic}, seed {run['seed']}")
+    console.print(f"begun    {moment(run['created'])}, last change {moment(run['updated'])}")
+    for step in run["steps"]:
+        _print_step(console, step)
+    if any(step["outcome"] for step in run["steps"]):
+        console.print(summary(run))
+
+
+def _print_step(console: Console, step: Body) -> None:
+    console.print(
+        f"\n{step['bucket']}: {step['state']}, {step['episode']}/{step['episodes']} episodes"
+    )
+    plan, outcome = step["transfer"], step["outcome"]
+    if step["continued_from"]:
+        console.print(f"  trained further from {step['continued_from']}", markup=False)
+    if plan and plan["kinds"]:
+        console.print(
+            f"  weights from {plan['source']}: matched {', '.join(plan['matched'])}; "
+            f"new {', '.join(plan['new']) or 'none'}", markup=False,
+        )  # fmt: skip
+    elif plan:
+        console.print(f"  no transfer: {plan['reason']}", markup=False)
+    if outcome:
+        best = outcome["validation"]
+        console.print(
+            f"  chosen on validation: episode {best['episode']}, {best['value']:+.4f} bps a bar\n"
+            f"  model   {outcome['model']}\n  sha256  {outcome['weights_sha256']}", markup=False,
+        )  # fmt: skip
+    elif step["directory"]:
+        console.print(f"  files   {step['directory']}", markup=False)
+    if step["metrics"]:
+        rows = step.get("history") or [step["metrics"]]
+        console.print(_history(rows))
+
+
+def _history(rows: list[Body]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in HISTORY_COLUMNS:
+        table.add_column(name.replace("_", " "), justify="right")
+    for row in rows:
+        table.add_row(*(number(row[name], form) for name, form in HISTORY_COLUMNS.items()))
+    return table

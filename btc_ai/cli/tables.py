@@ -1,0 +1,64 @@
+"""Tables and words for runs."""
+
+import time
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+Body = dict[str, Any]
+
+
+def number(value: float | None, form: str) -> str:
+    """A number, or a dash where there is none."""
+    return "–" if value is None else format(value, form)
+
+
+def duration(seconds: float) -> str:
+    """Seconds, minutes or hours, as a person says it."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def moment(stamp: float | None) -> str:
+    """Local date and time to the second."""
+    return "–" if stamp is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(stamp))
+
+
+def summary(state: Body) -> Table:
+    """The results of each bucket on the held-out test part, beside the baselines."""
+    market = f"{state['symbol']} {state['interval']}"
+    label = f"{market}, synthetic sample market" if state["synthetic"] else market
+    table = Table(
+        title=f"Run {state['run']} · {label} · held-out test part, net of cost",
+        caption="net bps: a bar, on average; flat earns 0. pf: profit factor.",
+        title_justify="left",
+        caption_justify="left",
+        box=box.SIMPLE,
+        pad_edge=False,
+        padding=(0, 1),
+    )
+    for name in ("bucket", "net bps", "return", "Sharpe", "drawdown", "win rate", "pf", "trades",
+                 "buy & hold"):  # fmt: skip
+        table.add_column(name, justify="left" if name == "bucket" else "right", no_wrap=True)
+    for step in state["steps"]:
+        if not step["outcome"]:
+            table.add_row(step["bucket"], step["state"])
+            continue
+        results = step["outcome"]["evaluation"]
+        own, hold = results["model"], results["buy_and_hold"]
+        table.add_row(
+            step["bucket"],
+            number(own["net_bps_per_bar"], "+.4f"),
+            number(own["total_return"], "+.2%"),
+            number(own["sharpe"], ".2f"),
+            number(own["max_drawdown"], ".2%"),
+            number(own["win_rate"], ".1%"),
+            number(own["profit_factor"], ".2f"),
+            number(own["trades"], ",d"),
+            f"{hold['net_bps_per_bar']:+.4f} {hold['total_return']:+.1%}",
+        )
+    return table

@@ -1,0 +1,214 @@
+"""How a run is shown while it trains: bars on a terminal, lines in a pipe, JSON for programs."""
+
+import sys
+import time
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from btc_ai.cli.context import print_json
+from btc_ai.cli.tables import duration, number, summary
+
+Body = dict[str, Any]
+
+LINE_EVERY_S = 2.0
+
+
+class View(Protocol):
+    """Shows the states and the progress of one run."""
+
+    def __enter__(self) -> Self:
+        """Begin."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End."""
+
+    def run(self, state: Body) -> None:
+        """The run, whole, after a change of state."""
+
+    def progress(self, body: Body) -> None:
+        """The end of an episode."""
+
+    def close(self) -> None:
+        """Leave the terminal as it should be. May be called twice."""
+
+
+def make_view(*, as_json: bool, quiet: bool) -> View:
+    """The view that fits where the output goes."""
+    if as_json:
+        return JsonView()
+    console = Console(highlight=False)
+    if console.is_terminal and not quiet:
+        return BarView(console)
+    return LineView(console, quiet=quiet)
+
+
+class _Plain:
+    """A view with nothing to clean up."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Nothing to clean up."""
+
+
+class JsonView(_Plain):
+    """One JSON object a line."""
+
+    def run(self, state: Body) -> None:
+        """Print the run."""
+        print_json({"event": "run", **state})
+        sys.stdout.flush()
+
+    def progress(self, body: Body) -> None:
+        """Print the episode."""
+        print_json({"event": "progress", **body})
+        sys.stdout.flush()
+
+
+class LineView(_Plain):
+    """Plain lines: an episode every two seconds, each state once, the summary at the end."""
+
+    def __init__(self, console: Console, *, quiet: bool) -> None:
+        """Lines to `console`; when `quiet` the summary alone."""
+        self._console, self._quiet = console, quiet
+        self._said: set[tuple[int, str]] = {(-1, "queued")}
+        self._next = 0.0
+
+    def run(self, state: Body) -> None:
+        """Say which buckets began or ended; at the end print the summary."""
+        for step in state["steps"]:
+            key = (step["position"], step["state"])
+            if key in self._said or step["state"] == "waiting":
+                continue
+            self._said.add(key)
+            self._say(f"{step['bucket']}: {step['state']}{transfer_words(step)}")
+        if state["state"] == "done":
+            self._console.print(summary(state))
+        elif state["state"] != "running" and (-1, state["state"]) not in self._said:
+            self._said.add((-1, state["state"]))
+            self._say(f"run {state['run']}: {state['state']}")
+
+    def progress(self, body: Body) -> None:
+        """Say how an episode went, not too often."""
+        last = body["episode"] == body["metrics"]["episodes"]
+        if time.monotonic() < self._next and not last:
+            return
+        self._next = time.monotonic() + LINE_EVERY_S
+        self._say(
+            f"{body['bucket']} {body['episode']}/{body['metrics']['episodes']}  {words(body)}"
+        )
+
+    def _say(self, text: str) -> None:
+        if not self._quiet:
+            self._console.print(text, soft_wrap=True, markup=False)
+            sys.stdout.flush()
+
+
+class BarView:
+    """One progress bar a bucket."""
+
+    def __init__(self, console: Console) -> None:
+        """Bars on a terminal."""
+        self._console = console
+        self._bars: dict[int, TaskID] = {}
+        self._progress = Progress(
+            TextColumn("{task.fields[bucket]:<10}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.completed:>4.0f}/{task.total:<4.0f}"),
+            TextColumn("{task.fields[words]}"),
+            console=console,
+        )
+        self._open = True
+
+    def __enter__(self) -> Self:
+        """Take over the lines below."""
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Give them back."""
+        self.close()
+
+    def close(self) -> None:
+        """Stop drawing."""
+        if self._open:
+            self._open = False
+            self._progress.stop()
+
+    def run(self, state: Body) -> None:
+        """Draw the buckets as they are; at the end print the summary."""
+        for step in state["steps"]:
+            bar = self._bar(step)
+            said = step["state"] + transfer_words(step)
+            if step["state"] == "running" and step["metrics"]:
+                said = words({"metrics": step["metrics"]})
+            elif step["state"] == "done":
+                said = words({"metrics": step["metrics"]}) if step["metrics"] else "done"
+            done = step["episodes"] if step["state"] == "done" else step["episode"]
+            self._progress.update(bar, completed=done, words=said)
+        if state["state"] == "done":
+            self.close()
+            self._console.print(summary(state))
+        elif state["state"] != "running":
+            self._progress.console.print(f"run {state['run']}: {state['state']}", markup=False)
+
+    def _bar(self, step: Body) -> TaskID:
+        if step["position"] not in self._bars:
+            self._bars[step["position"]] = self._progress.add_task(
+                "", total=step["episodes"], bucket=step["bucket"], words=""
+            )
+        return self._bars[step["position"]]
+
+    def progress(self, body: Body) -> None:
+        """Move the bucket's bar."""
+        bar = self._bars.get(body["position"])
+        if bar is not None:
+            self._progress.update(bar, completed=body["episode"], words=words(body))
+
+
+def words(body: Body) -> str:
+    """Reward, loss, win rate, profit factor, speed and time left, in columns."""
+    metrics = body["metrics"]
+    parts = [
+        f"reward {number(metrics['reward'], '+.3f')} bps",
+        f"loss {number(metrics['loss'], '.3f')}",
+        f"win {number(metrics['win_rate'], '.1%')}",
+        f"pf {number(metrics['profit_factor'], '.2f')}",
+        f"{number(metrics['bars_per_second'], ',.0f')} bars/s",
+    ]
+    if body.get("eta_s"):
+        parts.append(f"{duration(body['eta_s'])} left")
+    return "  ".join(parts)
+
+
+def transfer_words(step: Body) -> str:
+    """From which bucket a step took weights, or why it did not."""
+    plan = step["transfer"]
+    if not plan or step["state"] != "running":
+        return ""
+    if not plan["kinds"]:
+        return f" (no transfer: {plan['reason']})"
+    matched = len(plan["matched"])
+    return f" (weights from {plan['source']}: {matched} features matched, {len(plan['new'])} new)"

@@ -1,0 +1,166 @@
+"""The whole life of one bucket's model: candles in, `model.safetensors` and `model.json` out."""
+
+import dataclasses
+import json
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import btc_ai
+from btc_ai.errors import TrainingError
+from btc_ai.learning.dataset import Dataset
+from btc_ai.learning.environment import MarketEnvironment
+from btc_ai.learning.evaluation import Evaluation, baselines, evaluate
+from btc_ai.learning.files import Write, write_durably
+from btc_ai.learning.horizons import horizon_skill
+from btc_ai.learning.metrics import EpisodeMetrics
+from btc_ai.learning.model import save_model
+from btc_ai.learning.model_card import CARD, read_card
+from btc_ai.learning.network import POSITIONS
+from btc_ai.learning.runtime import reproducible, select_device
+from btc_ai.learning.settings import TrainingSettings, differences, fingerprint
+from btc_ai.learning.start import InitialModel, Start, make_start
+from btc_ai.learning.trainer import Trained, Trainer
+from btc_ai.market.candles import Candles
+from btc_ai.market.features import FeatureRegistry
+
+
+@dataclass(frozen=True)
+class BucketResult:
+    """A finished bucket. Evaluations are of the held-out test part.
+
+    validation: value (net bps a bar) and episode of the chosen weights, and the value at the
+    start. transfer: columns matched, new and left, None without a transfer.
+    """
+
+    bucket: str
+    model: Path
+    weights_sha256: str
+    episodes: int
+    validation: dict[str, Any]
+    evaluation: dict[str, Evaluation]
+    horizon_skill: dict[str, float | None]
+    transfer: dict[str, Any] | None
+
+    @classmethod
+    def from_card(cls, directory: Path, card: Mapping[str, Any]) -> "BucketResult":
+        """The result that a model's card tells."""
+        return cls(
+            bucket=card["bucket"],
+            model=directory,
+            weights_sha256=card["weights_sha256"],
+            episodes=card["episodes"],
+            validation=card["validation"],
+            evaluation={k: Evaluation.from_json(v) for k, v in card["evaluation"].items()},
+            horizon_skill=card["horizon_skill"],
+            transfer=card["transfer"],
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain dictionary."""
+        return {**dataclasses.asdict(self), "model": str(self.model)}
+
+
+def train_bucket(
+    settings: TrainingSettings,
+    candles: Candles,
+    registry: FeatureRegistry,
+    directory: Path,
+    *,
+    initial: InitialModel | None = None,
+    lineage: Mapping[str, Any] | None = None,
+    on_episode: Callable[[EpisodeMetrics], None] = lambda metrics: None,
+    should_stop: Callable[[], bool] = lambda: False,
+    write: Write = write_durably,
+) -> BucketResult:
+    """Train, evaluate and save one bucket in `directory`, which is this run's own.
+
+    Called again on the same directory it goes on from the last checkpoint, and ends with the
+    same weights, to the last bit, and the same `metrics.jsonl` as a run that was never
+    interrupted. A run that is finished gives its result at once. `lineage` goes into the card
+    as it is. Raises DataError (too few candles, holes), ConfigError, TrainingError (settings
+    changed, disk full, unwritable) and TrainingStoppedError once `should_stop` says so.
+    """
+    with reproducible(settings.threads):
+        device = select_device(settings.use_gpu)
+        dataset = Dataset.from_candles(candles, registry, settings)
+        start = make_start(settings, dataset.columns, initial)
+        identity = fingerprint(
+            settings,
+            data_sha256=dataset.data_sha256,
+            device=device.type,
+            initial_sha256=start.source_sha256,
+        )
+        if (directory / CARD).exists():
+            return _finished(directory, identity)
+        environment = MarketEnvironment(dataset.to(device), settings)
+        trainer = Trainer(
+            environment,
+            settings,
+            directory,
+            start=start,
+            fingerprint=identity,
+            on_episode=on_episode,
+            should_stop=should_stop,
+            write=write,
+        )
+        trained = trainer.run()
+        card = {
+            **_card(environment, start, trained),
+            "lineage": dict(lineage or {}),
+            "fingerprint": identity,
+        }
+        saved = save_model(directory, trained.network, card, write)
+        trainer.discard_checkpoints()
+        return BucketResult.from_card(directory, saved)
+
+
+def _finished(directory: Path, identity: dict[str, Any]) -> BucketResult:
+    card = read_card(directory)
+    changed = differences(card["fingerprint"], identity)
+    if changed:
+        raise TrainingError(
+            f"{directory} holds a finished model that was trained with other settings: "
+            f"{'; '.join(changed)}. Train into a new directory"
+        )
+    return BucketResult.from_card(directory, card)
+
+
+def _card(environment: MarketEnvironment, start: Start, trained: Trained) -> dict[str, Any]:
+    dataset, settings = environment.dataset, environment.settings
+    test, progress = dataset.splits.test, trained.progress
+    skill = horizon_skill(trained.network, dataset, test)
+    evaluation = {"model": evaluate(trained.network, environment, test)}
+    evaluation |= baselines(environment, test)
+    return {
+        "bucket": settings.bucket,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "columns": list(dataset.columns),
+        "scaler": json.loads(dataset.scaler.to_json()),
+        "horizons": list(settings.horizons),
+        "positions": list(POSITIONS),
+        "interval_ms": dataset.interval_ms,
+        "settings": settings.to_json(),
+        "data_sha256": dataset.data_sha256,
+        "episodes": start.episodes_before + settings.episodes,
+        "validation": {
+            "value": progress.best_value,
+            "episode": progress.best_episode,
+            "start_value": progress.start_value,
+        },
+        "evaluation": {name: result.to_json() for name, result in evaluation.items()},
+        "horizon_skill": {str(h): r2 for h, r2 in skill.items()},
+        "transfer": start.transfer.to_json() if start.transfer else None,
+        "versions": {
+            "btc-ai": btc_ai.__version__,
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+    }

@@ -1,0 +1,46 @@
+"""What every learning algorithm offers to the trainer."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+from btc_ai.learning.network import QNetwork
+
+
+@dataclass(frozen=True)
+class Update:
+    """One update: its loss, and what the greedy policy would have done on the bars it saw.
+
+    loss: scalar. bars: int64 [T, W], the bar of each decision of each window.
+    table: int64 [T, W, 3], index of the greedy position for each position held before.
+    """
+
+    loss: Tensor
+    bars: Tensor
+    table: Tensor
+
+
+class Learner(Protocol):
+    """Learns a Q-network from one market.
+
+    All of its state, optimizer, counters and random generator included, is in `state_dict`, so
+    that a learner which loads it goes on as if it had never stopped, to the last bit.
+    """
+
+    @property
+    def policy(self) -> QNetwork:
+        """The network to act, validate and save with (averaged weights)."""
+        ...
+
+    def update(self) -> Update:
+        """Sample experience and take one gradient step."""
+        ...
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Copies of everything, by name."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Go on from a state of `state_dict`."""
+        ...

@@ -1,0 +1,37 @@
+"""What a finished model says about itself: `model.json`. Readable without torch."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from btc_ai.errors import TrainingError
+
+FORMAT = 1
+WEIGHTS = "model.safetensors"
+CARD = "model.json"
+
+
+def read_card(directory: Path) -> dict[str, Any]:
+    """The metadata of the model in `directory`.
+
+    Keys: format, bucket, created, columns, scaler, horizons, positions, interval_ms, settings,
+    data_sha256, episodes (with those of the models it continues), validation, evaluation,
+    horizon_skill, lineage, versions, weights_sha256.
+    Raises TrainingError when there is no model, or one that this version cannot read.
+    """
+    path = directory / CARD
+    try:
+        card = json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise TrainingError(
+            f"there is no model in {directory}; train one with `btc-ai train`"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise TrainingError(f"{path} cannot be read ({error}); train the bucket again") from error
+    if not isinstance(card, dict) or card.get("format") != FORMAT:
+        found = card.get("format") if isinstance(card, dict) else None
+        raise TrainingError(
+            f"{path} has format {found}, this version of BTC-AI reads {FORMAT}; train the bucket "
+            "again or use the version that wrote it"
+        )
+    return card

@@ -1,0 +1,34 @@
+"""How torch is set up while training: one device, a fixed number of threads, deterministic."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+_log = logging.getLogger(__name__)
+
+
+def select_device(use_gpu: bool) -> torch.device:
+    """The GPU when it is wanted and there is one, else the CPU, saying so."""
+    if use_gpu and torch.cuda.is_available():
+        return torch.device("cuda")
+    if use_gpu:
+        _log.info("USE_GPU is true and there is no CUDA device; training on the CPU")
+    return torch.device("cpu")
+
+
+@contextmanager
+def reproducible(threads: int) -> Iterator[None]:
+    """Deterministic algorithms and `threads` threads inside; as it was before afterwards.
+
+    Sums split over another number of threads round differently, so the number is part of a run.
+    """
+    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        torch.use_deterministic_algorithms(before[1])

@@ -1,0 +1,137 @@
+"""`btc-ai data import`: candles from a file, taken only where there is one way to read it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from btc_ai.errors import DataError
+from btc_ai.market.candles import (
+    COLUMNS,
+    SAMPLE_SYMBOL,
+    Candles,
+    check_symbol,
+    interval_ms,
+    interval_name,
+    iso,
+)
+from btc_ai.market.import_columns import time_column, value_column
+from btc_ai.market.import_table import read_table
+from btc_ai.market.quality import Finding, find_errors
+from btc_ai.market.store import CandleStore
+
+
+@dataclass(frozen=True)
+class ImportSettings:
+    """How to read a file where its columns do not say it themselves."""
+
+    symbol: str | None
+    interval: str | None = None
+    time_column: str | None = None
+    volume_column: str | None = None
+    time_unit: str | None = None
+
+
+@dataclass(frozen=True)
+class Imported:
+    """The candles of a file, and what was done to get them."""
+
+    candles: Candles
+    notes: tuple[str, ...]
+
+
+def import_file(
+    store: CandleStore, path: Path, settings: ImportSettings, replace: bool = False
+) -> Imported:
+    """Read a file and store its candles; raises DataError, with nothing stored changed."""
+    imported = read_candles(path, settings)
+    candles = imported.candles
+    target = store.path(candles.symbol, candles.interval)
+    if target.exists() and not replace:
+        raise DataError(
+            f"there are candles of {candles.symbol} {candles.interval} already ({target}): "
+            "give --replace to put these in their place"
+        )
+    store.save(candles)
+    return imported
+
+
+def read_candles(path: Path, settings: ImportSettings) -> Imported:
+    """The candles in a file, sorted, each once; see `read_table` for the kinds of file.
+
+    Raises DataError where the symbol is missing, a column or a time is ambiguous, two bars of one
+    time differ, bars lie off the grid, or the interval is not the one asked for. Bars with
+    impossible prices are kept, and noted: dropping them is for `btc-ai data check --repair`.
+    """
+    symbol = _symbol(path, settings.symbol)
+    table = read_table(path)
+    times, notes = time_column(table, settings.time_column, settings.time_unit)
+    base = symbol.split("/")[0]
+    chosen = {"volume": settings.volume_column}
+    values = [value_column(table, name, base, chosen.get(name)) for name in COLUMNS]
+    interval = _interval(path, np.unique(times), settings.interval)
+    raw = Candles.of(symbol, interval, times, values, source=path.name)
+    found = {finding.kind: finding for finding in find_errors(raw)}
+    _refuse(path, raw, found)
+    candles = _tidy(raw)
+    for kind, done in {"unsorted": "sorted", "duplicate": "dropped the copies"}.items():
+        if kind in found:
+            notes.append(f"{found[kind]}: {done}")
+    for finding in find_errors(candles):
+        notes.append(f"{finding}: `btc-ai data check --repair` before training")
+    return Imported(candles, tuple(notes))
+
+
+def _symbol(path: Path, symbol: str | None) -> str:
+    if not symbol:
+        raise DataError(f"whose candles are in {path.name}? Say it by --symbol, such as BTC/USDT")
+    checked = check_symbol(symbol)
+    if checked == SAMPLE_SYMBOL:
+        raise DataError(f"{SAMPLE_SYMBOL} is the synthetic sample market: choose another --symbol")
+    return checked
+
+
+def _interval(path: Path, times: NDArray[np.int64], wanted: str | None) -> str:
+    """The commonest distance between bars; must be the interval asked for."""
+    if len(times) < 2:
+        if wanted is None:
+            raise DataError(f"{path} holds one bar: say its interval by --interval")
+        interval_ms(wanted)
+        return wanted
+    steps, counts = np.unique(np.diff(times), return_counts=True)
+    step = int(steps[np.argmax(counts)])
+    if wanted is not None and interval_ms(wanted) == step:
+        return wanted
+    found = interval_name(step)
+    if wanted is not None:
+        raise DataError(
+            f"{path} holds {found} bars ({counts.max()} of {counts.sum()} gaps), not {wanted}: "
+            f"give --interval {found}, or another file"
+        )
+    return found
+
+
+def _refuse(path: Path, raw: Candles, found: dict[str, Finding]) -> None:
+    if "conflict" in found:
+        raise DataError(
+            f"{path}: {found['conflict']}. Keep the right ones; does the file hold several markets?"
+        )
+    if "off-grid" not in found:
+        return
+    offsets = np.unique(raw.time % raw.step)
+    if len(offsets) == 1 and offsets[0] in (raw.step - 1, raw.step - 1000):
+        raise DataError(
+            f"{path}: bars are timed by their close ({iso(raw.time[0])}): name the column of "
+            "opening times by --time-column"
+        )
+    raise DataError(
+        f"{path}: {found['off-grid']}. Are times those of opening, in UTC, and is the interval "
+        f"{raw.interval}? Correct them, or name another column by --time-column"
+    )
+
+
+def _tidy(raw: Candles) -> Candles:
+    """In order of time, each bar once; nothing else is dropped."""
+    _, first = np.unique(raw.time, return_index=True)
+    return raw.take(first.astype(np.int64))

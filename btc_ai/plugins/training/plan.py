@@ -1,0 +1,210 @@
+"""Turns a command and the configuration into the steps of a run; takes up unfinished ones."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from btc_ai.api.errors import TrainingError, UsageError
+from btc_ai.api.journal import Job, Journal, Step
+from btc_ai.config import Config, nearest
+from btc_ai.plugins.training.messages import StartBody
+
+Body = dict[str, Any]
+
+KIND = "training"
+SAMPLE_SYMBOL = "SAMPLE/USDT"
+UNFINISHED = ("queued", "running", "paused", "stopped", "failed")
+
+
+def bucket_settings(config: Config, bucket: str, seed: int, episodes: int) -> Body:
+    """The settings of one bucket, as `btc_ai.learning.settings.TrainingSettings` reads them."""
+    known = config.BUCKET_CONFIGS
+    if bucket not in known:
+        hint = nearest(bucket, known)
+        raise UsageError(f"unknown bucket {bucket!r}{hint}; known are {', '.join(known)}")
+    if episodes > config.MAX_EPISODES:
+        raise UsageError(
+            f"{episodes} episodes are more than MAX_EPISODES ({config.MAX_EPISODES}); ask for "
+            "fewer, or raise MAX_EPISODES in the configuration"
+        )
+    section = known[bucket]
+    return {
+        "bucket": bucket,
+        "min_horizon": section.MIN_HORIZON,
+        "max_horizon": section.MAX_HORIZON,
+        "features": section.FEATURES,
+        "learning_rate": config.LEARNING_RATE,
+        "gamma": config.GAMMA,
+        "batch_size": config.BATCH_SIZE,
+        "buffer_size": config.BUFFER_SIZE,
+        "cost_bps": config.COST_BPS,
+        "use_gpu": config.USE_GPU,
+        "episodes": episodes,
+        "seed": _bucket_seed(seed, bucket),
+        "threads": 1,
+    }
+
+
+def _bucket_seed(seed: int, bucket: str) -> int:
+    """A seed of its own for each bucket, whatever its place in the sequence."""
+    digest = hashlib.sha256(f"{seed}/{bucket}".encode()).digest()
+    return int.from_bytes(digest[:7], "big")
+
+
+def check_options(body: StartBody) -> None:
+    """Refuse options that contradict each other. Raises UsageError."""
+    if body.sequence and body.bucket:
+        raise UsageError("--sequence and --bucket exclude each other; give one of them")
+    if body.market not in (None, "sample"):
+        raise UsageError(
+            f"unknown market {body.market!r}; known is: sample. For candles of your own, leave "
+            "--market out and use --symbol and --interval"
+        )
+    if body.market and body.symbol not in (None, SAMPLE_SYMBOL):
+        raise UsageError("--market and --symbol exclude each other; give one of them")
+    fixed = {
+        "--sequence": body.sequence, "--seed": body.seed, "--symbol": body.symbol,
+        "--interval": body.interval, "--market": body.market,
+    }  # fmt: skip
+    given = [name for name, value in fixed.items() if value is not None]
+    if body.resume and given:
+        raise UsageError(f"--resume takes up a run as it was; leave out {', '.join(given)}")
+
+
+def new_run(journal: Journal, config: Config, body: StartBody, call_id: str) -> Job:
+    """Write a new run into the journal: one step a bucket."""
+    progressive = config.PROGRESSIVE_TRAINING
+    if not progressive.ENABLED and not body.bucket:
+        raise UsageError(
+            "PROGRESSIVE_TRAINING.ENABLED is false; train one bucket with --bucket, or switch it on"
+        )
+    sequence = [body.bucket] if body.bucket else (body.sequence or progressive.SEQUENCE)
+    if len(set(sequence)) < len(sequence):
+        raise UsageError(f"the sequence {' '.join(sequence)} names a bucket twice")
+    spec = run_spec(config, body)
+    steps = [(name, _step_spec(config, spec, name, body.episodes)) for name in sequence]
+    return journal.add(KIND, spec, steps, call_id)
+
+
+def run_spec(config: Config, body: StartBody) -> Body:
+    """What holds for every step of a run."""
+    sample = body.market == "sample"
+    progressive = config.PROGRESSIVE_TRAINING
+    return {
+        "market": body.market,
+        "symbol": SAMPLE_SYMBOL if sample else (body.symbol or config.SYMBOL),
+        "interval": body.interval or ("5m" if sample else config.INTERVAL),
+        "seed": config.SEED if body.seed is None else body.seed,
+        "transfer": body.transfer and progressive.TRANSFER_KNOWLEDGE,
+        "pause_s": progressive.PAUSE_BETWEEN_BUCKETS,
+        "data_dir": str(config.DATA_DIR),
+    }
+
+
+def _step_spec(config: Config, spec: Body, bucket: str, episodes: int | None) -> Body:
+    count = episodes or config.PROGRESSIVE_TRAINING.EPISODES_PER_BUCKET
+    return {"settings": bucket_settings(config, bucket, spec["seed"], count)}
+
+
+def next_step(job: Job) -> Step | None:
+    """The step to run next: the one asked for, else the first that is not done."""
+    waiting = [step for step in job.steps if step.state != "done"]
+    first = job.spec.get("first")
+    return next((step for step in waiting if step.position == first), next(iter(waiting), None))
+
+
+def resume(journal: Journal, config: Config, body: StartBody, call_id: str) -> tuple[Job, str]:
+    """Take up what `--resume` means; returns the run and a sentence about it.
+
+    Without a bucket: the newest unfinished run. With one: its unfinished part, else its latest
+    model for more episodes; then the rest of an unfinished run. Raises TrainingError where there
+    is nothing, or where the configuration has changed in what matters.
+    """
+    unfinished = next((job for job in journal.jobs(KIND) if job.state in UNFINISHED), None)
+    if unfinished is not None and unfinished.state in ("queued", "running"):
+        return unfinished, f"run {unfinished.id} is already {unfinished.state}"
+    if body.bucket is None:
+        if unfinished is None:
+            raise TrainingError(
+                "there is no unfinished run; start one with `btc-ai train`, or train a finished "
+                "bucket further with `btc-ai train --resume --bucket NAME`"
+            )
+        return unfinished, _taken_up(config, unfinished, body)
+    if unfinished is not None:
+        part = _unfinished_part(unfinished, body.bucket)
+        if part is not None:
+            journal.set_job(unfinished.id, spec={**unfinished.spec, "first": part.position})
+            return journal.job(unfinished.id), _taken_up(config, unfinished, body)
+    return _continue_model(journal, config, body, unfinished, call_id)
+
+
+def _unfinished_part(job: Job, bucket: str) -> Step | None:
+    return next((one for one in job.steps if one.name == bucket and one.state != "done"), None)
+
+
+def _taken_up(config: Config, job: Job, body: StartBody) -> str:
+    _refuse_changes(config, job)
+    step = next_step(job)
+    said = f"takes up run {job.id} at {step.name}" if step else f"takes up run {job.id}"
+    return f"{said}; it keeps the number of episodes it began with" if body.episodes else said
+
+
+def _refuse_changes(config: Config, job: Job) -> None:
+    """Raise TrainingError where an unfinished step would now be trained otherwise."""
+    lines = []
+    for step in job.steps:
+        was = step.spec["settings"]
+        if step.state == "done":
+            continue
+        if step.name not in config.BUCKET_CONFIGS:
+            lines.append(f"BUCKET_CONFIGS.{step.name}: gone")
+            continue
+        now = bucket_settings(config, step.name, job.spec["seed"], 1)
+        lines += [
+            f"{step.name}, {key.upper()}: {was[key]} in the run, {now[key]} now"
+            for key in was
+            if key in now and key not in ("episodes", "seed") and was[key] != now[key]
+        ]
+    if lines:
+        raise TrainingError(
+            f"the configuration has changed since run {job.id} began:\n  "
+            + "\n  ".join(lines)
+            + "\nset it back to go on with the run, or start a new one without --resume"
+        )
+
+
+def _continue_model(
+    journal: Journal, config: Config, body: StartBody, unfinished: Job | None, call_id: str
+) -> tuple[Job, str]:
+    bucket = str(body.bucket)
+    bucket_settings(config, bucket, 0, body.episodes or 1)
+    model = latest_model(config, bucket)
+    if model is None:
+        raise TrainingError(
+            f"{bucket} has neither an unfinished run nor a model; train it first with "
+            f"`btc-ai train --bucket {bucket}`"
+        )
+    if unfinished is not None:
+        _refuse_changes(config, unfinished)
+    spec = unfinished.spec if unfinished else _spec_of_model(journal, config, body, model)
+    step = {**_step_spec(config, spec, bucket, body.episodes), "continue_from": str(model)}
+    if unfinished is None:
+        job = journal.add(KIND, spec, [(bucket, step)], call_id)
+        return job, f"trains the latest model of {bucket} further"
+    job = journal.add_step(unfinished.id, bucket, step)
+    job = journal.set_job(job.id, spec={**job.spec, "first": job.steps[-1].position})
+    return job, f"trains the latest model of {bucket} further, then the rest of run {job.id}"
+
+
+def _spec_of_model(journal: Journal, config: Config, body: StartBody, model: Path) -> Body:
+    """A model is trained further on the candles it was trained on."""
+    for job in journal.jobs(KIND, limit=500):
+        if any(step.result.get("directory") == str(model) for step in job.steps):
+            return {key: value for key, value in job.spec.items() if key != "first"}
+    return run_spec(config, body)
+
+
+def latest_model(config: Config, bucket: str) -> Path | None:
+    """The directory of a bucket's latest model."""
+    link = config.MODELS_DIR / bucket / "latest"
+    return link.resolve() if (link / "model.json").is_file() else None

@@ -1,0 +1,130 @@
+"""Works through one run: train a bucket, pause, train the next, in one warm worker process."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from btc_ai.api.errors import BtcAiError
+from btc_ai.api.journal import Job, Step
+from btc_ai.api.service import Context, Worker
+from btc_ai.api.step import StepStoppedError
+from btc_ai.plugins.training.plan import next_step
+
+Body = dict[str, Any]
+
+STEP = "btc_ai.plugins.training.worker:train_step"
+
+
+class Runner:
+    """One run in progress."""
+
+    def __init__(
+        self,
+        context: Context,
+        job: Job,
+        models_dir: Path,
+        changed: Callable[[Job], None],
+        progressed: Callable[[Job, Step, Body], None],
+    ) -> None:
+        """A runner of `job`; it tells `changed` of new states and `progressed` of episodes."""
+        self._context, self._models_dir = context, models_dir
+        self._changed, self._progressed = changed, progressed
+        self.job = job
+        self.progress: dict[int, Body] = {}
+        self._worker: Worker = context.worker(f"training.{job.id}")
+        self._stopping = asyncio.Event()
+        self.ended = asyncio.Event()
+
+    async def run(self) -> Job:
+        """Train every step that is left and return the run as it ended.
+
+        Raises StepStoppedError where `stop` ended it, and BtcAiError where a step failed.
+        """
+        try:
+            self._set(self._context.journal.set_job(self.job.id, state="running"))
+            while step := next_step(self.job):
+                await self._train(step)
+                if next_step(self.job):
+                    await self._pause(self.job.spec["pause_s"])
+            return self.job
+        finally:
+            try:
+                await self._worker.close()
+            finally:
+                self.ended.set()
+
+    async def stop(self) -> None:
+        """Stop at a checkpoint; returns when the run has ended."""
+        self._stopping.set()
+        await self._worker.stop()
+        await self.ended.wait()
+
+    def _set(self, job: Job) -> None:
+        self.job = job
+        self._changed(job)
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        except TimeoutError:
+            return
+        raise StepStoppedError("stopped between two buckets")
+
+    async def _train(self, step: Step) -> None:
+        journal = self._context.journal
+        result = step.result or await self._begin(step)
+        self._set(journal.set_step(self.job.id, step.position, state="running", result=result))
+        arguments = {
+            **{key: self.job.spec[key] for key in ("market", "symbol", "interval", "data_dir")},
+            "run": self.job.id,
+            "settings": step.spec["settings"],
+            "directory": result["directory"],
+            "continue_from": step.spec.get("continue_from"),
+            "transfer_from": (result["transfer"] or {}).get("model"),
+        }
+        outcome = await self._worker.run(STEP, arguments, lambda body: self._hear(step, body))
+        progress = self.progress.pop(step.position, step.result.get("progress"))
+        done = {**result, "outcome": outcome, "progress": progress}
+        self._link_latest(Path(result["directory"]))
+        self._set(journal.set_step(self.job.id, step.position, state="done", result=done))
+
+    async def _begin(self, step: Step) -> Body:
+        """Where the step's files go and what is handed to it; decided once, then kept."""
+        suffix = "" if len(self._same_bucket(step)) == 1 else f"-{step.position}"
+        directory = self._models_dir / step.name / f"{self.job.id}{suffix}"
+        return {"directory": str(directory), "transfer": await self._plan_transfer(step)}
+
+    def _same_bucket(self, step: Step) -> list[Step]:
+        return [one for one in self.job.steps if one.name == step.name]
+
+    async def _plan_transfer(self, step: Step) -> Body | None:
+        done = [one for one in self.job.steps if one.state == "done" and one.name != step.name]
+        if not done or not self.job.spec["transfer"] or "continue_from" in step.spec:
+            return None
+        source = max(done, key=lambda one: one.ended or 0.0)
+        features = step.spec["settings"]["features"]
+        body = {"source": source.result["directory"], "target": step.name, "features": features}
+        try:
+            plan = await self._context.call("transfer.plan", body)
+        except BtcAiError as error:
+            plan = {"kinds": [], "reason": str(error)}
+        if not plan["kinds"]:
+            self._context.log.warning("no transfer", run=self.job.id, reason=plan["reason"])
+        return plan
+
+    def _hear(self, step: Step, body: Body) -> None:
+        self.progress[step.position] = body
+        self._progressed(self.job, step, body)
+
+    @staticmethod
+    def _link_latest(directory: Path) -> None:
+        """Point the bucket's `latest` at this model, atomically."""
+        try:
+            temporary = directory.parent / f".latest-{directory.name}"
+            temporary.unlink(missing_ok=True)
+            temporary.symlink_to(directory.name)
+            os.replace(temporary, directory.parent / "latest")  # noqa: PTH105
+        except OSError as error:
+            raise BtcAiError(f"cannot write to {directory.parent}: {error.strerror}") from None

@@ -1,0 +1,61 @@
+"""A run as clients see it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from btc_ai.api.journal import Job, Step
+
+Body = dict[str, Any]
+
+
+def run_view(job: Job, progress: dict[int, Body]) -> Body:
+    """One run without its history; `progress` is the newest of each step now in training."""
+    spec = job.spec
+    return {
+        "run": job.id,
+        "state": job.state,
+        "error": job.error,
+        "created": job.created,
+        "updated": job.updated,
+        "symbol": spec["symbol"],
+        "interval": spec["interval"],
+        "synthetic": spec["market"] == "sample",
+        "seed": spec["seed"],
+        "transfer": spec["transfer"],
+        "steps": [_step_view(step, progress.get(step.position)) for step in job.steps],
+    }
+
+
+def _step_view(step: Step, progress: Body | None) -> Body:
+    newest = progress or step.result.get("progress") or {}
+    return {
+        "position": step.position,
+        "bucket": step.name,
+        "state": step.state,
+        "episodes": step.spec["settings"]["episodes"],
+        "episode": newest.get("episode", 0),
+        "metrics": newest.get("metrics", {}),
+        "started": step.started,
+        "ended": step.ended,
+        "continued_from": step.spec.get("continue_from"),
+        "transfer": step.result.get("transfer"),
+        "directory": step.result.get("directory"),
+        "outcome": step.result.get("outcome"),
+    }
+
+
+def read_history(directory: Path, after: int, limit: int) -> list[Body]:
+    """The metrics after an episode, oldest first; a line still being written is left out."""
+    try:
+        text = (directory / "metrics.jsonl").read_text(encoding="utf-8")
+    except OSError:
+        return []
+    rows = []
+    for line in text.splitlines(keepends=True):
+        if not line.endswith("\n"):
+            break
+        row = json.loads(line)
+        if row["episode"] > after:
+            rows.append(row)
+    return rows[:limit]
