@@ -6,7 +6,10 @@ once, each with the key's path, the value, and what is allowed.
 
 import difflib
 import json
+import logging
 import math
+import re
+from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -32,29 +35,32 @@ BUILTIN_FEATURES = (
     "price", "volume", "macd", "rsi", "ema", "bollinger", "ichimoku", "fibonacci",
 )  # fmt: skip
 HORIZON_LIMIT = 100_000
+INTERVAL_PATTERN = r"^[1-9]\d*[smhdw]$"
 
 
 def _directory(value: object, info: ValidationInfo) -> object:
     base = (info.context or {}).get("base", Path.cwd())
     if not isinstance(value, str | Path):
         return value
-    return (base / Path(value).expanduser()).resolve()
+    if not str(value):
+        raise ValueError("must name a folder")
+    try:
+        return (base / Path(value).expanduser()).resolve()
+    except (OSError, RuntimeError) as error:  # no such user's home, or links in a circle
+        raise ValueError(f"is no folder's name ({error})") from None
 
 
 def _printf_format(value: str) -> str:
-    fields = dict.fromkeys(
-        ("asctime", "name", "levelname", "message", "pathname", "filename", "module", "funcName",
-         "threadName", "processName", "taskName"), "x")  # fmt: skip
-    numbers = dict.fromkeys(
-        ("levelno", "lineno", "created", "msecs", "relativeCreated", "thread", "process"), 0
-    )
     if value == "json":
         return value
+    if len(value) > 1000 or re.search(r"\)[^a-zA-Z%]*\d{4}", value):
+        raise ValueError("must be shorter than 1000 characters, its fields narrower too")
+    record = logging.makeLogRecord({"asctime": "now", "message": (text := "what happened")})
     try:
-        _ = value % {**fields, **numbers}
+        shown = value % record.__dict__
     except (KeyError, ValueError, TypeError) as error:
         raise ValueError(f"is no format of Python's logging ({error})") from None
-    if "%(message)" not in value:
+    if text not in shown:
         raise ValueError("must contain %(message)s, or be json")
     return value
 
@@ -187,7 +193,7 @@ class Config(Section):
     LOG_DIR: Directory = Field(Path("Logs"), description="Directory for log files")
 
     SYMBOL: str = Field("BTC/USDT", pattern=r"^\S+$", description="Market to train on")
-    INTERVAL: str = Field("5m", pattern=r"^[1-9]\d*[smhdw]$", description="Candle interval")
+    INTERVAL: str = Field("5m", pattern=INTERVAL_PATTERN, description="Candle interval")
     COST_BPS: float = Field(
         6.0, ge=0, le=1000, description="Cost of a trade in basis points of its size, a side"
     )
@@ -294,9 +300,9 @@ def _describe(error: ErrorDetails) -> str:
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    keys = [key for key, _ in pairs]
-    if twice := sorted({key for key in keys if keys.count(key) > 1}):
-        raise ValueError(f"the key {twice[0]} stands there twice")
+    key, count = Counter(key for key, _ in pairs).most_common(1)[0] if pairs else ("", 1)
+    if count > 1:
+        raise ValueError(f"the key {key} stands there twice")
     return dict(pairs)
 
 
@@ -312,6 +318,7 @@ def _read(path: Path) -> dict[str, Any]:
             path.read_text(encoding="utf-8"),
             object_pairs_hook=_no_duplicates,
             parse_constant=_finite,
+            parse_float=_finite,
         )
     except FileNotFoundError:
         raise ConfigError(
@@ -323,6 +330,8 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(
             f"{path} is not JSON: {error.msg} in line {error.lineno}, column {error.colno}"
         ) from None
+    except RecursionError:
+        raise ConfigError(f"{path} is nested too deep to be a configuration") from None
     except ValueError as error:
         raise ConfigError(f"{path}: {error}") from None
     if not isinstance(raw, dict):

@@ -6,6 +6,8 @@ Standard library alone, so that the command line starts fast.
 import os
 from pathlib import Path
 
+from btc_ai.errors import ConfigError
+
 CONFIG_NAME = "btc_ai.json"
 SYSTEM_CONFIG = Path("/etc/btc-ai") / CONFIG_NAME
 SYSTEM_RUNTIME = Path("/run/btc-ai")
@@ -13,7 +15,21 @@ SYSTEM_RUNTIME = Path("/run/btc-ai")
 
 def _xdg(variable: str, fallback: str) -> Path:
     value = os.environ.get(variable, "")
-    return (Path(value) if Path(value).is_absolute() else Path.home() / fallback) / "btc-ai"
+    if Path(value).is_absolute():
+        return Path(value) / "btc-ai"
+    return _expanded(Path("~") / fallback / "btc-ai", f"HOME or {variable}")
+
+
+def _expanded(path: Path, named_in: str) -> Path:
+    try:
+        return path.expanduser().absolute()
+    except RuntimeError:
+        raise ConfigError(f"there is no home folder for {path}; mend {named_in}") from None
+
+
+def _is_there(path: Path) -> bool:
+    """Whether `path` can be seen; what lies in a folder closed to this user cannot."""
+    return os.access(path, os.F_OK)
 
 
 def user_config() -> Path:
@@ -33,10 +49,10 @@ def find_config(explicit: Path | None = None) -> Path | None:
     mistake is reported rather than passed over. None: the documented defaults hold.
     """
     if explicit is not None:
-        return explicit.expanduser().absolute()
+        return _expanded(explicit, "--config")
     if named := os.environ.get("BTC_AI_CONFIG"):
-        return Path(named).expanduser().absolute()
-    return next((path for path in (user_config(), SYSTEM_CONFIG) if path.is_file()), None)
+        return _expanded(Path(named), "BTC_AI_CONFIG")
+    return next((path for path in (user_config(), SYSTEM_CONFIG) if _is_there(path)), None)
 
 
 def runtime_dir() -> Path:
@@ -47,10 +63,10 @@ def runtime_dir() -> Path:
     """
     for variable in ("BTC_AI_RUNTIME_DIR", "RUNTIME_DIRECTORY"):
         if value := os.environ.get(variable):
-            return Path(value).absolute()
+            return Path(value.split(":")[0] if variable == "RUNTIME_DIRECTORY" else value).absolute()
     base = os.environ.get("XDG_RUNTIME_DIR")
     own = Path(base) / "btc-ai" if base else Path(f"/tmp/btc-ai-{os.getuid()}")
-    if not command_socket(own).exists() and command_socket(SYSTEM_RUNTIME).exists():
+    if not _is_there(command_socket(own)) and _is_there(command_socket(SYSTEM_RUNTIME)):
         return SYSTEM_RUNTIME
     return own
 

@@ -71,6 +71,9 @@ def _found(entry_point: EntryPoint) -> Found:
         manifest = _read_manifest(entry_point)
     except PluginError as error:
         return Found(entry_point, None, str(error))
+    if manifest.name != entry_point.name:
+        reason = f"its manifest names it {manifest.name}, its entry point {entry_point.name}"
+        return Found(entry_point, manifest, reason)
     if manifest.compatible:
         return Found(entry_point, manifest, None)
     return Found(
@@ -80,16 +83,24 @@ def _found(entry_point: EntryPoint) -> Found:
 
 
 def _read_manifest(entry_point: EntryPoint) -> Manifest:
-    top, *inner = entry_point.module.split(".")
-    spec = importlib.util.find_spec(top)
+    try:
+        top, *inner = entry_point.module.split(".")
+        spec = importlib.util.find_spec(top)
+    except (AttributeError, ValueError, ImportError):
+        raise PluginError(f"its entry point {entry_point.value} names no module") from None
     folders = list(spec.submodule_search_locations or ()) if spec else []
     if not folders:
-        raise PluginError(f"its package {top} is not installed; reinstall or remove the plugin")
-    candidates = [Path(folder, *inner) / MANIFEST for folder in folders]
+        raise PluginError(f"there is no package {top}; reinstall or remove the plugin")
+    candidates = [
+        Path(folder, *parts) / MANIFEST for folder in folders for parts in (inner, inner[:-1])
+    ]
     path = next((one for one in candidates if one.is_file()), None)
     if path is None:
         raise PluginError(f"has no {MANIFEST} beside {entry_point.module}")
     try:
         return Manifest.model_validate_json(path.read_bytes())
-    except (ValidationError, OSError) as error:
-        raise PluginError(f"{path} cannot be used: {error}") from None
+    except ValidationError as error:
+        wrong = (".".join(map(str, one["loc"])) + f": {one['msg']}" for one in error.errors())
+        raise PluginError(f"{path} cannot be used: {'; '.join(wrong)}") from None
+    except OSError as error:
+        raise PluginError(f"{path} cannot be read: {error.strerror}") from None

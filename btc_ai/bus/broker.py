@@ -34,8 +34,9 @@ class Broker:
         self._seq: dict[str, int] = {}
         self._last: OrderedDict[tuple[str, object], Envelope] = OrderedDict()
         self._context = zmq.asyncio.Context()
-        self._commands = self._socket(zmq.ROUTER, command_socket(runtime))
-        self._events = self._socket(zmq.XPUB, event_socket(runtime))
+        self._paths = command_socket(runtime), event_socket(runtime)
+        self._commands = self._socket(zmq.ROUTER, self._paths[0])
+        self._events = self._socket(zmq.XPUB, self._paths[1])
 
     def _socket(self, kind: int, path: Path) -> Any:
         if len(os.fsencode(path)) > zmq.IPC_PATH_MAX_LEN:
@@ -49,6 +50,9 @@ class Broker:
         mask = os.umask(0o177)
         try:
             made.bind(f"ipc://{path}")
+        except zmq.ZMQError as error:
+            self._context.destroy(linger=0)
+            raise BusError(f"cannot listen at {path}: {error}") from None
         finally:
             os.umask(mask)
         return made
@@ -56,6 +60,8 @@ class Broker:
     def close(self) -> None:
         """Close both sockets and remove their files."""
         self._context.destroy(linger=0)
+        for path in self._paths:
+            path.unlink(missing_ok=True)
 
     async def serve_commands(self) -> None:
         """Hand each frame on: a worker's to its listener, anybody else's to the dispatcher."""
@@ -78,26 +84,37 @@ class Broker:
         while True:
             message = await self._events.recv()
             if message.startswith(_WELCOME):
-                body = {"last": [asdict(one) for one in self._last.values()], "seq": self._seq}
-                welcome = Envelope("bus.welcome", body, "broker")
-                await self._events.send_multipart([message[1:], encode(welcome)])
+                await self._events.send_multipart([message[1:], self._welcome()])
+
+    def _welcome(self) -> bytes:
+        """The welcome's frame, with as many of the last events, newest first, as it can hold."""
+        last = [asdict(one) for one in self._last.values()]
+        while True:
+            body = {"last": last, "seq": self._seq}
+            try:
+                return encode(Envelope("bus.welcome", body, "broker"))
+            except FrameError:
+                if not last:
+                    raise
+                last = last[(len(last) + 1) // 2 :]
 
     async def reply(self, peer: Peer, parent_id: str | None, kind: str, body: Body) -> None:
         """Send one reply; a peer that has gone is none of our business."""
         try:
             frame = encode(Envelope(f"reply.{kind}", body, "daemon", parent_id))
         except FrameError as error:
-            failure = {"code": "internal", "message": f"the reply is too large: {error}"}
+            failure = {"code": "internal", "message": f"the reply cannot be sent: {error}"}
             frame = encode(Envelope("reply.error", failure, "daemon", parent_id))
         await self._commands.send_multipart([peer, frame])
 
     async def publish(
         self, kind: str, body: Body, *, source: str, parent_id: str | None = None
     ) -> None:
-        """Publish one event and keep it for late joiners."""
-        self._seq[source] = seq = self._seq.get(source, 0) + 1
+        """Publish one event and keep it for late joiners. Raises FrameError; then nothing went."""
+        seq = self._seq.get(source, 0) + 1
         event = Envelope(kind, body, source, parent_id, seq)
         frame = encode(event)
+        self._seq[source] = seq
         self._last[kind, body.get("run")] = event
         self._last.move_to_end((kind, body.get("run")))
         if len(self._last) > KEPT_LAST:

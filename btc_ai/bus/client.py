@@ -36,6 +36,8 @@ def daemon_listens(runtime: Path) -> bool:
         probe.settimeout(1.0)
         try:
             probe.connect(str(command_socket(runtime)))
+        except BlockingIOError:  # it listens, and others are knocking
+            return True
         except OSError:
             return False
         return True
@@ -81,7 +83,7 @@ class Client:
             if not self._commands.poll(int(left * 1000) + 1):
                 break
             reply = decode(self._commands.recv())
-            if reply.parent_id != command.id:
+            if reply.parent_id not in (command.id, None):  # None: it could not read the command
                 continue
             if reply.kind == "reply.error":
                 raise RemoteError(str(reply.body["code"]), str(reply.body["message"]))

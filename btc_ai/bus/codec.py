@@ -2,9 +2,10 @@
 
 import math
 import re
+import reprlib
 import time
 import uuid
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgpack
@@ -17,6 +18,10 @@ MAX_DEPTH: Final = 16
 MAX_ENTRIES: Final = 10_000
 MAX_TEXT: Final = 1 << 18
 _KIND = re.compile(r"[a-z][a-z0-9_.]{0,63}")
+_TYPES: Final[dict[str, type | tuple[type, ...]]] = {
+    "v": int, "id": str, "parent_id": (str, type(None)), "kind": str,
+    "source": str, "seq": int, "time": float, "body": dict,
+}  # fmt: skip
 
 Body = dict[str, Any]
 
@@ -49,12 +54,14 @@ class Envelope:
 
 def encode(envelope: Envelope) -> bytes:
     """The frame of an envelope. Raises FrameError where it would break a limit."""
+    fields = {name: getattr(envelope, name) for name in _TYPES}
     try:
-        frame: bytes = msgpack.packb(asdict(envelope), use_bin_type=True)
+        frame: bytes = msgpack.packb(fields, use_bin_type=True)
     except (TypeError, ValueError, OverflowError) as error:
         raise FrameError(f"{envelope.kind}: the body cannot be packed: {error}") from None
     if len(frame) > MAX_FRAME:
         raise FrameError(f"{envelope.kind}: {len(frame)} bytes; a frame has at most {MAX_FRAME}")
+    _check(fields)
     return frame
 
 
@@ -81,21 +88,17 @@ def decode(frame: bytes) -> Envelope:
     if not isinstance(fields, dict):
         raise FrameError("an envelope is a map")
     if fields.get("v") != VERSION:
-        raise VersionError(f"version {fields.get('v')!r}; this side speaks {VERSION}")
+        raise VersionError(f"version {_short(fields.get('v'))}; this side speaks {VERSION}")
     _check(fields)
     return Envelope(**fields)
 
 
 def _check(fields: Body) -> None:
     """Raise FrameError unless `fields` is an envelope within the limits."""
-    types: dict[str, type | tuple[type, ...]] = {
-        "v": int, "id": str, "parent_id": (str, type(None)), "kind": str,
-        "source": str, "seq": int, "time": float, "body": dict,
-    }  # fmt: skip
-    if fields.keys() != types.keys():
-        odd = sorted(fields.keys() ^ types.keys())
-        raise FrameError(f"an envelope has exactly {', '.join(types)}; check {', '.join(odd)}")
-    for name, expected in types.items():
+    if fields.keys() != _TYPES.keys():
+        odd = _short(sorted(fields.keys() ^ _TYPES.keys()))
+        raise FrameError(f"an envelope has exactly {', '.join(_TYPES)}; check {odd}")
+    for name, expected in _TYPES.items():
         if not isinstance(fields[name], expected) or isinstance(fields[name], bool):
             raise FrameError(f"{name} has the wrong type")
     if not _KIND.fullmatch(fields["kind"]):
@@ -105,24 +108,38 @@ def _check(fields: Body) -> None:
     _check_value(fields, MAX_DEPTH)
 
 
-def _check_value(value: object, depth: int) -> None:
-    if depth < 0:
-        raise FrameError(f"deeper than {MAX_DEPTH} levels")
+def _check_value(value: object, levels: int) -> None:
+    """Raise FrameError where `value` breaks a limit or nests deeper than `levels`."""
     if isinstance(value, float) and not math.isfinite(value):
         raise FrameError("numbers must be finite")
+    if isinstance(value, str) and len(value) > MAX_TEXT // 4 and len(value.encode()) > MAX_TEXT:
+        raise FrameError(f"a string is longer than {MAX_TEXT} bytes")
+    if isinstance(value, bytes | bytearray | memoryview | msgpack.Timestamp):
+        raise FrameError(f"{type(value).__name__} is not part of the protocol")
+    if not isinstance(value, dict | list | tuple):
+        return
+    if levels <= 0:
+        raise FrameError(f"deeper than {MAX_DEPTH} levels")
+    if len(value) > MAX_ENTRIES:
+        raise FrameError(f"an array or map has more than {MAX_ENTRIES} entries")
     if isinstance(value, dict):
-        for inner in value.values():
-            _check_value(inner, depth - 1)
-    elif isinstance(value, list):
-        for inner in value:
-            _check_value(inner, depth - 1)
+        for key in value:
+            if not isinstance(key, str):
+                raise FrameError(f"map key {_short(key)}: keys are strings")
+            _check_value(key, levels)
+    for inner in value.values() if isinstance(value, dict) else value:
+        _check_value(inner, levels - 1)
+
+
+def _short(value: object) -> str:
+    return reprlib.repr(value)
 
 
 def _map_without_duplicates(pairs: list[tuple[object, object]]) -> Body:
     made: Body = {}
     for key, value in pairs:
         if not isinstance(key, str) or key in made:
-            raise FrameError(f"map key {key!r}: keys are strings, none twice")
+            raise FrameError(f"map key {_short(key)}: keys are strings, none twice")
         made[key] = value
     return made
 

@@ -37,7 +37,9 @@ def import_file(
         str | None, typer.Option(help="Column of the volume in base currency.")
     ] = None,
     time_unit: Annotated[str | None, typer.Option(help="Unit of the times: s, ms, us, ns.")] = None,
-    replace: Annotated[bool, typer.Option(help="Replace candles that are stored.")] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace candles that are stored.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Import candles from a file; what is ambiguous is refused, never guessed."""
@@ -85,9 +87,11 @@ def download(
             settings,
             lambda done, expected: bar.update(task, completed=done, total=expected),
         )
-    _report(
-        ctx, store, candles, f"downloaded {new:,} new bars from {exchange}", notes=[], json=json
-    )
+    notes = []
+    if candles.time[0] >= settings.since + candles.step:
+        notes.append(f"{exchange} gave no bars before the first: it has none, or only newer ones")
+    done = f"downloaded {new:,} new bars from {exchange}"
+    _report(ctx, store, candles, done, notes=notes, json=json)
 
 
 @app.command("list")
@@ -210,7 +214,8 @@ def _print_checkup(checkup: "Checkup", repair: bool) -> None:
     if checkup.report is not None:
         report = checkup.report
         name = f"{report.symbol}{' (synthetic)' if report.synthetic else ''} {report.interval}"
-        verdict = f"{len(report.errors)} kinds of error" if report.errors else "sound"
+        kinds = ", ".join(finding.kind for finding in report.errors)
+        verdict = f"cannot be used ({kinds})" if kinds else "sound"
         lines.append(f"{name}: {report.bars:,} bars, {verdict}")
         dropped = [f"{count} {kind}" for kind, count in checkup.dropped.items()]
         if repair:

@@ -31,18 +31,27 @@ def moment(stamp: float | None) -> str:
 def summary(state: Body) -> Table:
     """The results of each bucket on the held-out test part, beside the baselines."""
     market = f"{state['symbol']} {state['interval']}"
-    label = f"{market}, synthetic sample market" if state["synthetic"] else market
+    label = f"{market} (synthetic)" if state["synthetic"] else market
     table = Table(
-        title=f"Run {state['run']} · {label} · held-out test part, net of cost",
-        caption="net bps: a bar, on average; flat earns 0. pf: profit factor.",
+        title=f"Run {state['run']} on the held-out test part of {label}, net of cost",
+        caption="flat earns 0; hold: buy and hold, bps a bar; pf: profit factor; dd: drawdown",
         title_justify="left",
         caption_justify="left",
         box=box.SIMPLE,
         pad_edge=False,
         padding=(0, 1),
     )
-    for name in ("bucket", "net bps", "return", "Sharpe", "drawdown", "win rate", "pf", "trades",
-                 "buy & hold"):  # fmt: skip
+    for name in (
+        "bucket",
+        "net bps",
+        "return",
+        "Sharpe",
+        "drawdown",
+        "win",
+        "pf",
+        "trades",
+        "hold",
+    ):
         table.add_column(name, justify="left" if name == "bucket" else "right", no_wrap=True)
     for step in state["steps"]:
         if not step["outcome"]:
@@ -53,12 +62,12 @@ def summary(state: Body) -> Table:
         table.add_row(
             step["bucket"],
             number(own["net_bps_per_bar"], "+.4f"),
-            number(own["total_return"], "+.2%"),
+            number(own["total_return"], "+.1%"),
             number(own["sharpe"], ".2f"),
-            number(own["max_drawdown"], ".2%"),
-            number(own["win_rate"], ".1%"),
+            number(own["max_drawdown"], ".1%"),
+            number(own["win_rate"], ".0%"),
             number(own["profit_factor"], ".2f"),
             number(own["trades"], ",d"),
-            f"{hold['net_bps_per_bar']:+.4f} {hold['total_return']:+.1%}",
+            number(hold["net_bps_per_bar"], "+.4f"),
         )
     return table

@@ -196,7 +196,7 @@ def words(body: Body) -> str:
         f"loss {number(metrics['loss'], '.3f')}",
         f"win {number(metrics['win_rate'], '.1%')}",
         f"pf {number(metrics['profit_factor'], '.2f')}",
-        f"{number(metrics['bars_per_second'], ',.0f')} bars/s",
+        f"{number(metrics.get('bars_per_second'), ',.0f')} bars/s",
     ]
     if body.get("eta_s"):
         parts.append(f"{duration(body['eta_s'])} left")

@@ -15,7 +15,7 @@ from btc_ai.daemon.context import Parts
 from btc_ai.daemon.dispatch import Dispatcher
 from btc_ai.daemon.host import PluginHost
 from btc_ai.daemon.journal import SqliteJournal
-from btc_ai.daemon.lock import Lock
+from btc_ai.daemon.lock import Lock, make_private
 from btc_ai.daemon.logs import logger, start_logging, stop_logging
 from btc_ai.daemon.tasks import Tasks
 from btc_ai.paths import find_config, lock_file, runtime_dir
@@ -30,6 +30,7 @@ async def serve(config_option: Path | None, *, console: bool, on_ready: Callable
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
 
     async with AsyncExitStack() as stack:
+        make_private(runtime)
         runtime_lock = Lock(lock_file(runtime), f"the sockets in {runtime}")
         stack.callback(runtime_lock.release)
         models_lock = Lock(config.MODELS_DIR / ".lock", f"MODELS_DIR {config.MODELS_DIR}")

@@ -89,6 +89,8 @@ class LocalContext:
 
     async def close(self) -> None:
         """End what the service left running."""
-        for worker in self.workers:
-            await worker.close()
-        await self.tasks.cancel()
+        try:
+            for worker in self.workers:
+                await worker.close()
+        finally:
+            await self.tasks.cancel()

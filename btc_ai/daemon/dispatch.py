@@ -8,10 +8,11 @@ from pydantic import BaseModel, ValidationError
 from btc_ai.api.service import Body, Call, Command, Logger
 from btc_ai.bus.broker import Broker, Peer
 from btc_ai.bus.codec import Envelope
-from btc_ai.daemon.tasks import Tasks
+from btc_ai.daemon.tasks import Tasks, asked_to_end
 from btc_ai.errors import BtcAiError, BusError, PluginError
 
 IN_FLIGHT = 256
+MAX_REASON = 4000
 
 
 class CommandError(BusError):
@@ -30,14 +31,21 @@ class Dispatcher:
         """An empty table."""
         self._log = log
         self._table: dict[str, Command] = {}
+        self._withdrawn: dict[str, str] = {}
         self.tasks = Tasks(log)
 
     def add(self, commands: Iterable[Command]) -> None:
-        """Add rows. Raises PluginError where a kind is taken."""
+        """Add rows, all or none. Raises PluginError where a kind is taken."""
+        rows: dict[str, Command] = {}
         for command in commands:
-            if command.kind in self._table:
+            if command.kind in self._table or command.kind in rows:
                 raise PluginError(f"the command {command.kind} is offered twice")
-            self._table[command.kind] = command
+            rows[command.kind] = command
+        self._table |= rows
+
+    def withdraw(self, commands: Iterable[Command], reason: str) -> None:
+        """Answer these with `reason` from now on: what offered them does not work."""
+        self._withdrawn |= dict.fromkeys((command.kind for command in commands), reason)
 
     @property
     def kinds(self) -> list[str]:
@@ -49,19 +57,35 @@ class Dispatcher:
         command = self._table.get(kind)
         if command is None:
             raise CommandError("unknown_kind", f"{kind} is not a command of this daemon")
+        if reason := self._withdrawn.get(kind):
+            raise PluginError(f"{kind} is not available: {reason}")
         try:
             checked: BaseModel = command.body.model_validate(body)
-            return await asyncio.wait_for(command.handler(checked, call), command.timeout)
         except ValidationError as error:
             lines = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-            raise CommandError("bad_body", f"{kind}: {'; '.join(lines)}") from None
-        except TimeoutError:
-            raise CommandError("deadline", f"{kind} took over {command.timeout:g} s") from None
+            raise CommandError("bad_body", f"{kind}: {'; '.join(lines)}"[:MAX_REASON]) from None
+        try:
+            return await self._run(command, checked, call)
         except BtcAiError:
             raise
-        except Exception:  # noqa: BLE001  # a fence: a handler's fault must not end the daemon
+        except asyncio.CancelledError:
+            if asked_to_end():
+                raise
+            self._log.error("command was cancelled from within", command=kind, id=call.id)
+        except (Exception, SystemExit):  # noqa: BLE001  # a fence: a handler must not end the daemon
             self._log.error("command failed", command=kind, id=call.id, exc_info=True)
-            raise CommandError("internal", f"{kind} failed; the log has the details") from None
+        raise CommandError("internal", f"{kind} failed; the log has the details") from None
+
+    @staticmethod
+    async def _run(command: Command, body: BaseModel, call: Call) -> Body:
+        try:
+            async with asyncio.timeout(command.timeout) as limit:
+                return await command.handler(body, call)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            reason = f"{command.kind} took over {command.timeout:g} s"
+            raise CommandError("deadline", reason) from None
 
     async def handle(self, broker: Broker, envelope: Envelope, peer: Peer) -> None:
         """Answer a command from the socket in a task of its own."""

@@ -1,6 +1,7 @@
 """The plugin host: loads plugins, starts and stops their services; a failure is a status."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +9,8 @@ import pluggy
 
 from btc_ai.api import hooks
 from btc_ai.api.discovery import Found, discover
-from btc_ai.api.service import Body, Service
+from btc_ai.api.service import Body, Command, Service
+from btc_ai.bus.codec import Envelope, encode
 from btc_ai.daemon.context import LocalContext, Parts
 from btc_ai.daemon.logs import logger
 from btc_ai.errors import PluginError
@@ -31,21 +33,36 @@ class Record:
     detail: str = ""
     service: Service | None = None
     context: LocalContext | None = None
+    commands: Sequence[Command] = ()
 
     def as_body(self) -> Body:
         """For `daemon.status`."""
         return {
             "name": self.name, "version": self.version, "state": self.state, "detail": self.detail,
-            "status": self.service.status() if self.service and self.state == "ready" else {},
+            "status": self._status(),
         }  # fmt: skip
+
+    def _status(self) -> Body:
+        if self.service is None or self.state != "ready":
+            return {}
+        try:
+            status = self.service.status()
+            encode(Envelope("plugin.status", status, "daemon"))
+        except Exception as error:  # noqa: BLE001  # a fence: the others' status must be shown
+            return {"error": f"{type(error).__name__}: {error}"[:1000]}
+        return status
 
 
 class PluginHost:
     """Every plugin that was found, and its state."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(
+        self, parts: Parts, *, start_limit_s: float = START_LIMIT_S,
+        stop_limit_s: float = STOP_LIMIT_S,
+    ) -> None:  # fmt: skip
         """No plugins yet."""
         self._parts = parts
+        self._start_limit_s, self._stop_limit_s = start_limit_s, stop_limit_s
         self._log = logger("host")
         self.records: list[Record] = []
 
@@ -59,6 +76,8 @@ class PluginHost:
                 await self._start(record)
             level = self._log.info if record.state in ("ready", "idle") else self._log.error
             level("plugin", plugin=record.name, state=record.state, detail=record.detail)
+            body = {"name": record.name, "state": record.state, "detail": record.detail[:1000]}
+            await self._parts.broker.publish("plugin.state", body, source="daemon")
 
     def _load(self, found: Found) -> Record:
         name = found.entry_point.name
@@ -70,11 +89,14 @@ class PluginHost:
             service = self._service(found, context)
             if service is None:
                 return Record(name, version, "idle")
-            self._parts.dispatcher.add(service.commands())
+            commands = list(service.commands())
+            if others := [one.kind for one in commands if not one.kind.startswith(f"{name}.")]:
+                raise PluginError(f"offers {', '.join(others)}: a command begins with {name}.")
+            self._parts.dispatcher.add(commands)
         except (Exception, SystemExit) as error:  # noqa: BLE001  # a fence: plugin load
             self._log.error("plugin cannot be loaded", plugin=name, exc_info=True)
             return Record(name, version, "broken", f"{type(error).__name__}: {error}")
-        return Record(name, version, "loaded", service=service, context=context)
+        return Record(name, version, "loaded", "", service, context, commands)
 
     @staticmethod
     def _service(found: Found, context: LocalContext) -> Service | None:
@@ -90,23 +112,56 @@ class PluginHost:
     async def _start(self, record: Record) -> None:
         assert record.service is not None
         try:
-            await asyncio.wait_for(record.service.start(), START_LIMIT_S)
-        except TimeoutError:
-            record.state, record.detail = "broken", f"not ready within {START_LIMIT_S:g} s"
+            if await _within(self._start_limit_s, record.service.start):
+                record.state = "ready"
+                return
+            record.detail = f"not ready within {self._start_limit_s:g} s"
         except Exception as error:  # noqa: BLE001  # a fence: plugin start
             self._log.error("plugin cannot be started", plugin=record.name, exc_info=True)
-            record.state, record.detail = "broken", f"{type(error).__name__}: {error}"
-        else:
-            record.state = "ready"
+            record.detail = f"{type(error).__name__}: {error}"
+        record.state = "broken"
+        reason = f"the plugin {record.name} is broken: {record.detail}"
+        self._parts.dispatcher.withdraw(record.commands, reason[:1000])
+        await self._close(record)
 
     async def stop(self) -> None:
         """Stop the services in reverse order, each within its limit."""
         for record in reversed(self.records):
-            if record.service is None or record.context is None:
+            if record.service is None or record.state != "ready":
                 continue
             try:
-                await asyncio.wait_for(record.service.stop(), STOP_LIMIT_S)
+                if not await _within(self._stop_limit_s, record.service.stop):
+                    self._log.error("plugin does not stop in time", plugin=record.name)
             except Exception:  # noqa: BLE001  # a fence: the others must stop too
                 self._log.error("plugin does not stop", plugin=record.name, exc_info=True)
-            await record.context.close()
+            await self._close(record)
             record.state = "stopped"
+
+    async def _close(self, record: Record) -> None:
+        """End what the service left running."""
+        assert record.context is not None
+        try:
+            await record.context.close()
+        except Exception:  # noqa: BLE001  # a fence: the others must go on
+            self._log.error("plugin leaves something behind", plugin=record.name, exc_info=True)
+
+
+async def _within(limit: float, work: Callable[[], Awaitable[None]]) -> bool:
+    """Do `work`; False where it does not end in time, not even when it is told to."""
+
+    async def guarded() -> None:
+        try:
+            await work()
+        except SystemExit as error:
+            raise PluginError(f"called sys.exit({error})") from error
+
+    task = asyncio.create_task(guarded())
+    done, _ = await asyncio.wait({task}, timeout=limit)
+    if done:
+        if not task.cancelled():
+            task.result()
+            return True
+        raise PluginError("was cancelled from within")
+    task.cancel()
+    await asyncio.wait({task}, timeout=0.1)
+    return False

@@ -6,6 +6,14 @@ from typing import Any
 
 from btc_ai.api.service import Logger
 
+END_LIMIT_S = 5.0
+
+
+def asked_to_end() -> bool:
+    """Whether a CancelledError in the running task is its owner's, not some future's inside it."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
 
 class Tasks:
     """The background tasks of one owner, ended together."""
@@ -29,16 +37,21 @@ class Tasks:
         try:
             await work
         except asyncio.CancelledError:
-            raise
-        except Exception:  # noqa: BLE001  # a fence: one task's failure must not take others down
+            if asked_to_end():
+                raise
+            self._log.error("task was cancelled from within", task=name)
+        except (Exception, SystemExit):  # noqa: BLE001  # a fence: others must go on
             self._log.error("task failed", task=name, exc_info=True)
         else:
             if forever:
                 self._log.error("task finished unexpectedly", task=name)
 
     async def cancel(self) -> None:
-        """End all and wait until they have."""
+        """End all and wait until they have; one that does not end is left behind."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:
+            _, left = await asyncio.wait(tasks, timeout=END_LIMIT_S)
+            for task in left:
+                self._log.error("task does not end", task=task.get_name())

@@ -26,7 +26,7 @@ from btc_ai.learning.network import POSITIONS
 from btc_ai.learning.runtime import reproducible, select_device
 from btc_ai.learning.settings import TrainingSettings, differences, fingerprint
 from btc_ai.learning.start import InitialModel, Start, make_start
-from btc_ai.learning.trainer import Trained, Trainer
+from btc_ai.learning.trainer import CHECKPOINT_SECONDS, Trained, Trainer
 from btc_ai.market.candles import Candles
 from btc_ai.market.features import FeatureRegistry
 
@@ -77,6 +77,7 @@ def train_bucket(
     lineage: Mapping[str, Any] | None = None,
     on_episode: Callable[[EpisodeMetrics], None] = lambda metrics: None,
     should_stop: Callable[[], bool] = lambda: False,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
     write: Write = write_durably,
 ) -> BucketResult:
     """Train, evaluate and save one bucket in `directory`, which is this run's own.
@@ -95,7 +96,7 @@ def train_bucket(
             settings,
             data_sha256=dataset.data_sha256,
             device=device.type,
-            initial_sha256=start.source_sha256,
+            origin=start.origin,
         )
         if (directory / CARD).exists():
             return _finished(directory, identity)
@@ -108,6 +109,7 @@ def train_bucket(
             fingerprint=identity,
             on_episode=on_episode,
             should_stop=should_stop,
+            checkpoint_seconds=checkpoint_seconds,
             write=write,
         )
         trained = trainer.run()

@@ -1,7 +1,6 @@
 """What one bucket is trained with, and what must stay the same for a run to be resumed."""
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,11 +91,11 @@ class TrainingSettings:
 
 
 def fingerprint(
-    settings: TrainingSettings, *, data_sha256: str, device: str, initial_sha256: str | None
+    settings: TrainingSettings, *, data_sha256: str, device: str, origin: str | None
 ) -> dict[str, Any]:
-    """All that decides the result of a run, as JSON."""
-    origin = {"candles": data_sha256, "device": device, "initial model": initial_sha256}
-    plain: dict[str, Any] = json.loads(json.dumps({**settings.to_json(), **origin}))
+    """All that decides the result of a run, as JSON; `origin` is `Start.origin`."""
+    surroundings = {"candles": data_sha256, "device": device, "initial model": origin}
+    plain = {**settings.to_json(), **surroundings}
     del plain["use_gpu"]
     return plain
 

@@ -28,7 +28,10 @@ class InitialModel:
 
 @dataclass(frozen=True)
 class Start:
-    """The network to begin with and the random generator, already advanced past its weights."""
+    """The network to begin with and the random generator, already advanced past its weights.
+
+    `origin` names the kind of start and the hash of the weights it took, None from scratch.
+    """
 
     network: QNetwork
     generator: torch.Generator
@@ -36,7 +39,7 @@ class Start:
     trained: bool = False
     episodes_before: int = 0
     transfer: WeightTransfer | None = None
-    source_sha256: str | None = None
+    origin: str | None = None
 
 
 def make_start(
@@ -48,7 +51,7 @@ def make_start(
         return Start(network, generator)
     model = load_model(initial.path)
     if initial.kind == "continue":
-        return _continue(settings, columns, model, initial.path)
+        return _continue(settings, columns, model, initial)
     network, generator = _fresh(settings, columns, episodes_before=0)
     transfer = transfer_weights(model.network, network)
     return Start(
@@ -56,16 +59,16 @@ def make_start(
         generator,
         frozen_updates=FROZEN_UPDATES,
         transfer=transfer,
-        source_sha256=model.weights_sha256,
+        origin=f"{initial.kind} {model.weights_sha256}",
     )
 
 
 def _continue(
-    settings: TrainingSettings, columns: tuple[str, ...], model: Model, path: Path
+    settings: TrainingSettings, columns: tuple[str, ...], model: Model, initial: InitialModel
 ) -> Start:
     if model.network.columns != columns:
         raise TrainingError(
-            f"the model in {path} has the features {', '.join(model.network.columns)}; "
+            f"the model in {initial.path} has the features {', '.join(model.network.columns)}; "
             f"{settings.bucket} is configured with {', '.join(columns)}. Restore FEATURES to train "
             "it further, or train a new model"
         )
@@ -76,7 +79,7 @@ def _continue(
         generator,
         trained=True,
         episodes_before=model.episodes,
-        source_sha256=model.weights_sha256,
+        origin=f"{initial.kind} {model.weights_sha256}",
     )
 
 

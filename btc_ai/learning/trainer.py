@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -62,8 +63,8 @@ class Trained:
 class Trainer:
     """One bucket's run in `directory`; an unfinished run there is taken up where it was.
 
-    A checkpoint is written every two seconds at the end of an episode, and when stopped. When it
-    is written changes nothing in what is learned.
+    A checkpoint is written at the end of an episode, at most every `checkpoint_seconds`, and when
+    stopped. When it is written changes nothing in what is learned.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Trainer:
         fingerprint: dict[str, Any],
         on_episode: Callable[[EpisodeMetrics], None],
         should_stop: Callable[[], bool],
+        checkpoint_seconds: float = CHECKPOINT_SECONDS,
         write: Write = write_durably,
     ) -> None:
         """Take up the run's latest checkpoint, if there is one.
@@ -97,6 +99,7 @@ class Trainer:
         self._fingerprint = fingerprint
         self._on_episode = on_episode
         self._should_stop = should_stop
+        self._checkpoint_seconds = checkpoint_seconds
         self._store = CheckpointStore(directory / CHECKPOINTS, write)
         self._metrics = MetricsFile(directory)
         self._held_returns = environment.held_returns(discount=1.0)
@@ -110,11 +113,12 @@ class Trainer:
         saved = time.monotonic()
         while self._progress.episode < self.settings.episodes:
             self._episode()
-            if time.monotonic() - saved >= CHECKPOINT_SECONDS:
+            if time.monotonic() - saved >= self._checkpoint_seconds:
                 self.save()
                 saved = time.monotonic()
         self._network.load_state_dict(self._best)
-        return Trained(self._network, self._progress)
+        device = self.environment.dataset.features.device
+        return Trained(self._network.to(device), self._progress)
 
     def save(self) -> None:
         """Write a checkpoint of the last finished episode; raises TrainingError."""
@@ -168,6 +172,11 @@ class Trainer:
         value = self._validate(episode)
         rollout = replay_windows(updates, self._held_returns, self.environment.cost)
         summary = summarise(updates, rollout, self.environment.interval)
+        if not math.isfinite(summary.loss):
+            raise TrainingError(
+                f"{self.settings.bucket} diverged in episode {episode}: loss {summary.loss}; "
+                f"lower LEARNING_RATE (now {self.settings.learning_rate}) and start a new run"
+            )
         metrics = EpisodeMetrics(
             episode=episode,
             episodes=self.settings.episodes,

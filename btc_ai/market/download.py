@@ -135,8 +135,9 @@ class _Client:
     ) -> Iterator[tuple[list[list[float]], int]]:
         """Rows (time, open, high, low, close, volume) of [start, stop), and how far they reach."""
         step = interval_ms(interval)
+        page = min(PAGE, int(self._api.feature_value(symbol, "fetchOHLCV", "limit", PAGE)))
         while start < stop:
-            limit = min(PAGE, (stop - start) // step)
+            limit = min(page, (stop - start) // step)
             rows = self._call(self._api.fetch_ohlcv, symbol, interval, start, limit)
             inside = [row for row in rows if start <= row[0] < stop]
             # An empty page is a hole, or a time before the market opened: look further on.

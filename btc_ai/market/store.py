@@ -18,6 +18,8 @@ from btc_ai.market.quality import require_sound
 METADATA = b"btc_ai"
 ABOUT = {"symbol", "interval", "source", "synthetic", "first", "last", "sha256"}
 TIME_TYPE = pa.timestamp("ms", tz="UTC")
+# What pyarrow raises on damaged files; a flipped bit in a column's name is a UnicodeDecodeError.
+UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError, TypeError)
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ class CandleStore:
             with pq.ParquetFile(path) as file:
                 about = _about(path, file.schema_arrow)
                 candles = _candles(file.read(["timestamp", *COLUMNS]), about)
-        except (pa.ArrowException, OSError, KeyError) as error:
+        except UNREADABLE as error:
             raise DataError(_corrupt(path, error, symbol, interval)) from error
         if (candles.symbol, candles.interval) != (check_symbol(symbol), interval):
             raise DataError(
@@ -173,7 +175,7 @@ def _info(path: Path) -> CandleInfo:
         with pq.ParquetFile(path) as file:
             about = _about(path, file.schema_arrow)
             return CandleInfo(path, bars=file.metadata.num_rows, **about)
-    except (pa.ArrowException, OSError) as error:
+    except UNREADABLE as error:
         return CandleInfo(path, error=f"unreadable: {_first_line(error)}")
     except DataError as error:
         return CandleInfo(path, error=str(error))

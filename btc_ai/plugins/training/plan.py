@@ -1,12 +1,13 @@
 """Turns a command and the configuration into the steps of a run; takes up unfinished ones."""
 
 import hashlib
+import re
 from pathlib import Path
 from typing import Any
 
 from btc_ai.api.errors import TrainingError, UsageError
 from btc_ai.api.journal import Job, Journal, Step
-from btc_ai.config import Config, nearest
+from btc_ai.config import INTERVAL_PATTERN, Config, nearest
 from btc_ai.plugins.training.messages import StartBody
 
 Body = dict[str, Any]
@@ -62,6 +63,8 @@ def check_options(body: StartBody) -> None:
         )
     if body.market and body.symbol not in (None, SAMPLE_SYMBOL):
         raise UsageError("--market and --symbol exclude each other; give one of them")
+    if body.interval is not None and not re.fullmatch(INTERVAL_PATTERN, body.interval):
+        raise UsageError(f"--interval {body.interval!r} is no interval such as 5m, 1h or 1d")
     fixed = {
         "--sequence": body.sequence, "--seed": body.seed, "--symbol": body.symbol,
         "--interval": body.interval, "--market": body.market,

@@ -28,7 +28,11 @@ def run_view(job: Job, progress: dict[int, Body]) -> Body:
 
 
 def _step_view(step: Step, progress: Body | None) -> Body:
-    newest = progress or step.result.get("progress") or {}
+    directory = step.result.get("directory")
+    newest = progress or step.result.get("progress")
+    if newest is None and directory:
+        newest = _newest(Path(directory))
+    newest = newest or {}
     return {
         "position": step.position,
         "bucket": step.name,
@@ -40,22 +44,27 @@ def _step_view(step: Step, progress: Body | None) -> Body:
         "ended": step.ended,
         "continued_from": step.spec.get("continue_from"),
         "transfer": step.result.get("transfer"),
-        "directory": step.result.get("directory"),
+        "directory": directory,
         "outcome": step.result.get("outcome"),
     }
 
 
 def read_history(directory: Path, after: int, limit: int) -> list[Body]:
-    """The metrics after an episode, oldest first; a line still being written is left out."""
+    """The metrics after an episode, oldest first."""
+    return [row for row in _rows(directory) if row["episode"] > after][:limit]
+
+
+def _newest(directory: Path) -> Body | None:
+    """The progress that an interrupted step left in its file."""
+    rows = _rows(directory)
+    return {"episode": rows[-1]["episode"], "metrics": rows[-1]} if rows else None
+
+
+def _rows(directory: Path) -> list[Body]:
+    """Every whole line of the metrics file; a line still being written is left out."""
     try:
         text = (directory / "metrics.jsonl").read_text(encoding="utf-8")
     except OSError:
         return []
-    rows = []
-    for line in text.splitlines(keepends=True):
-        if not line.endswith("\n"):
-            break
-        row = json.loads(line)
-        if row["episode"] > after:
-            rows.append(row)
-    return rows[:limit]
+    whole = text[: text.rfind("\n") + 1]
+    return [json.loads(line) for line in whole.splitlines()]

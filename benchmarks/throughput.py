@@ -1,0 +1,188 @@
+"""Training throughput against stable-baselines3's DQN and against the machine's matmul rate.
+
+    pip install 'btc-ai[bench]' && python benchmarks/throughput.py [--rounds 7]
+
+Both learn the same AR(1) market with the same LayerNorm MLP 2 × 128, on one thread, in turns.
+DQN runs at its own defaults: batches of 32 every 4 steps, which is a replay ratio of 8. CF-Q(λ)
+learns from 32 windows × 32 decisions an update. Times are CPU-seconds; medians over the rounds.
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+from statistics import median
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from stable_baselines3 import DQN
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+from torch import nn
+
+from btc_ai.learning.cfq import CounterfactualQ
+from btc_ai.learning.environment import FLAT, MarketEnvironment
+from btc_ai.learning.markets import AutoregressiveMarket
+from btc_ai.learning.network import HIDDEN, POSITIONS, QNetwork
+from btc_ai.learning.runtime import reproducible
+from btc_ai.learning.settings import TrainingSettings
+
+BARS = 50_000
+UPDATES = 100
+STEPS = 1_000
+WARM_UP_STEPS = 1_000
+BATCH, EVERY = 32, 4
+BARS_RATIO, SAMPLES_RATIO, FLOOR_SHARE = 50.0, 8.0, 0.20
+
+Observation = NDArray[np.float32]
+
+
+class TradingEnv(gym.Env[Observation, np.int64]):
+    """The same market one step at a time; the observation adds the position held."""
+
+    def __init__(self, market: MarketEnvironment) -> None:
+        """Episodes of 1,000 bars from random starts."""
+        self.features = market.dataset.features.numpy()
+        self.rewards = np.nan_to_num(market.returns) / market.scale
+        self.cost = market.cost_scaled
+        size = self.features.shape[1] + 1
+        self.observation_space = gym.spaces.Box(-5, 5, (size,), np.float32)
+        self.action_space = gym.spaces.Discrete(len(POSITIONS))
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Start flat at a random bar."""
+        super().reset(seed=seed, options=options)
+        self.bar = int(self.np_random.integers(len(self.features) - 1_100))
+        self.end, self.held = self.bar + 1_000, FLAT
+        return self._observe(), {}
+
+    def step(self, action: np.int64) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Take a position for one bar."""
+        change = abs(POSITIONS[action] - POSITIONS[self.held])
+        reward = POSITIONS[action] * self.rewards[self.bar] - self.cost * change
+        self.held, self.bar = int(action), self.bar + 1
+        return self._observe(), float(reward), False, self.bar >= self.end, {}
+
+    def _observe(self) -> Observation:
+        return np.append(self.features[self.bar], np.float32(POSITIONS[self.held]))
+
+
+class LayerNormTrunk(BaseFeaturesExtractor):
+    """The trunk of our Q-network, in stable-baselines3's terms."""
+
+    def __init__(self, observation_space: gym.spaces.Box) -> None:
+        """Two hidden layers of 128 with LayerNorm."""
+        super().__init__(observation_space, HIDDEN)
+        self.layers = nn.Sequential(
+            nn.Linear(observation_space.shape[0], HIDDEN),
+            nn.LayerNorm(HIDDEN),
+            nn.ReLU(inplace=True),
+            nn.Linear(HIDDEN, HIDDEN),
+            nn.LayerNorm(HIDDEN),
+            nn.ReLU(inplace=True),
+        )
+
+    def forward(self, observations: torch.Tensor) -> torch.Tensor:
+        """[n, features] to [n, 128]."""
+        hidden: torch.Tensor = self.layers(observations)
+        return hidden
+
+
+def make_market() -> tuple[MarketEnvironment, CounterfactualQ]:
+    """The market, and our learner on it."""
+    settings = TrainingSettings("G2", 1, 72, ("signal",), cost_bps=5, episodes=10_000)
+    environment = MarketEnvironment(AutoregressiveMarket().dataset(BARS, 0, settings), settings)
+    generator = torch.Generator().manual_seed(0)
+    network = QNetwork(environment.dataset.columns, settings.horizons, generator)
+    return environment, CounterfactualQ(environment, network, settings, generator=generator)
+
+
+def make_dqn(environment: MarketEnvironment) -> DQN:
+    """stable-baselines3's DQN, past its warm-up."""
+    policy = {"features_extractor_class": LayerNormTrunk, "net_arch": []}
+    dqn = DQN(
+        "MlpPolicy",
+        TradingEnv(environment),
+        learning_rate=5e-4,
+        batch_size=BATCH,
+        train_freq=EVERY,
+        gradient_steps=1,
+        buffer_size=10_000,
+        learning_starts=WARM_UP_STEPS,
+        policy_kwargs=policy,
+        seed=0,
+        device="cpu",
+    )
+    return dqn.learn(WARM_UP_STEPS)
+
+
+def cpu_seconds(work: Callable[[], object]) -> float:
+    """CPU time of this process for `work`."""
+    began = time.process_time()
+    work()
+    return time.process_time() - began
+
+
+def matmul_rate() -> float:
+    """FLOP per CPU-second of 1024 × 128 × 128."""
+    left, right = torch.randn(1024, 128), torch.randn(128, 128)
+    out = torch.empty(1024, 128)
+
+    def work() -> None:
+        for _ in range(300):
+            torch.mm(left, right, out=out)
+
+    return 300 * 2 * 1024 * 128 * 128 / cpu_seconds(work)
+
+
+def main() -> int:
+    """Print the three ratios; exit status 1 when one is below its bar."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=7)
+    rounds = parser.parse_args().rounds
+    with reproducible(threads=1):
+        environment, learner = make_market()
+        dqn = make_dqn(environment)
+
+        def update() -> None:
+            for _ in range(UPDATES):
+                learner.update()
+
+        def step() -> None:
+            dqn.learn(STEPS, reset_num_timesteps=False)
+
+        update()
+        step()
+        decisions = UPDATES * learner.settings.batch_size * learner.settings.window
+        bars, steps, shares = [], [], []
+        parameters = sum(weight.numel() for weight in learner.network.parameters())
+        for _ in range(rounds):
+            steps.append(STEPS / cpu_seconds(step))
+            flops = matmul_rate()
+            bars.append(decisions / cpu_seconds(update))
+            shares.append(bars[-1] * 6 * parameters / flops)
+    return report(median(bars), median(steps), median(shares), parameters)
+
+
+def report(bars: float, steps: float, share: float, parameters: int) -> int:
+    """Print the result; 0 when all bars are reached."""
+    samples = steps * BATCH / EVERY
+    print(f"CF-Q(λ)   {bars:10,.0f} market bars and gradient samples a CPU-s, 3 × 3 actions each")
+    print(f"SB3 DQN   {steps:10,.0f} env-steps, {samples:,.0f} gradient samples a CPU-s")
+    print(f"network   {parameters:10,} parameters")
+    rows = [
+        ("market bars : env-steps", bars / steps, BARS_RATIO),
+        ("gradient samples", bars / samples, SAMPLES_RATIO),
+        ("share of the FLOP floor", share, FLOOR_SHARE),
+    ]
+    for name, value, least in rows:
+        verdict = "reached" if value >= least else "MISSED"
+        print(f"{name:24} {value:8.2f}   bar {least:5.2f}   {verdict}")
+    return 0 if all(value >= least for _, value, least in rows) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

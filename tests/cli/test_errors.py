@@ -1,0 +1,121 @@
+"""Bad input: a clear word, an exit code, nothing lost, no traceback (House.run checks that)."""
+
+import pytest
+
+from tests.conftest import House
+
+SAMPLE = ("train", "--market", "sample")
+
+
+@pytest.fixture
+def running(house: House) -> House:
+    house.run("daemon", "start")
+    return house
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("--sequence", "Scalping", "Shrt"), 2, "did you mean 'Short'"),
+        (("--sequence", "Short", "Short"), 2, "twice"),
+        (("--bucket", "Short", "--sequence", "Long"), 2, "exclude each other"),
+        (("--episodes", "0"), 2, "--episodes"),
+        (("--episodes", "many"), 2, "--episodes"),
+        (("--episodes", "101"), 2, "MAX_EPISODES"),
+        (("--market", "mars"), 2, "unknown market 'mars'"),
+        (("--market", "sample", "--symbol", "BTC/USDT"), 2, "exclude each other"),
+        (("--seed", "-1"), 2, "--seed"),
+        (("--seq", "Short"), 2, "--seq"),
+        (("--resume",), 1, "there is no unfinished run"),
+        (("--resume", "--bucket", "Medium"), 1, "neither an unfinished run nor a model"),
+        (("--resume", "--bucket", "../x"), 2, "unknown bucket"),
+        (("--resume", "--seed", "3"), 2, "leave out --seed"),
+        (("--interval", "7q"), 2, "--interval"),
+    ],
+)
+def test_options(running: House, arguments: tuple[str, ...], code: int, says: str) -> None:
+    assert says in " ".join(running.run("train", *arguments, code=code).split())
+    assert running.json("runs") == []
+
+
+@pytest.mark.parametrize("command", ["status", "runs", "show", "watch", "stop", "pause"])
+def test_without_a_daemon(house: House, command: str) -> None:
+    assert "btc-ai daemon start" in house.run(command, code=3)
+
+
+def test_no_autostart(house: House) -> None:
+    assert "no daemon is reachable" in house.run("--no-autostart", *SAMPLE, code=3)
+
+
+def test_unknown_runs(running: House) -> None:
+    assert "there are no runs yet" in running.run("show", code=1)
+    running.run(*SAMPLE, "--bucket", "Short", "--episodes", "1")
+    assert "there is no run zzz" in running.run("stop", "zzz", code=1)
+    assert "nothing to interrupt" in running.run("stop", code=1)
+    assert "nothing to continue" in running.run("continue", code=1)
+
+
+def test_missing_candles(running: House) -> None:
+    text = running.run("train", "--episodes", "1", code=1)
+    assert "BTC/USDT 5m" in text
+    assert "btc-ai data import" in text
+    assert running.json("show")["state"] == "failed"
+
+
+def test_corrupt_candles_then_resume(house: House) -> None:
+    house.run("data", "sample")
+    path = next((house.root / "Data").glob("*.parquet"))
+    good = path.read_bytes()
+    path.write_bytes(good[: len(good) // 2])
+    text = house.run("train", "--symbol", "SAMPLE/USDT", "--bucket", "Short", code=1)
+    assert path.name in text
+    path.write_bytes(good)
+    house.run("train", "--resume")
+
+
+def test_too_few_candles_say_how_many(house: House) -> None:
+    bucket = {"MIN_HORIZON": 500, "MAX_HORIZON": 50_000, "FEATURES": ["price"]}
+    house.configure(BUCKET_CONFIGS={"Giant": bucket})
+    text = house.run(*SAMPLE, "--episodes", "1", code=1)
+    assert "candles" in text
+    assert any(word.replace(",", "").isdigit() for word in text.split())
+
+
+def test_an_invalid_configuration_stops_the_start_and_names_everything(house: House) -> None:
+    house.configure(GAMMA=2, learning_rate=1)
+    text = house.run("train", code=1)
+    assert "GAMMA: 2" in text
+    assert "did you mean 'LEARNING_RATE'" in text
+    assert house.daemon_pid is None
+
+
+def test_a_configuration_that_breaks_later_loses_nothing(running: House) -> None:
+    running.configure(BATCH_SIZE=0)
+    assert "BATCH_SIZE" in running.run(*SAMPLE, code=1)
+    assert running.daemon_pid is not None
+
+
+def test_moved_folders_want_a_restart(running: House) -> None:
+    running.configure(MODELS_DIR="elsewhere")
+    assert "btc-ai daemon restart" in running.run(*SAMPLE, code=1)
+
+
+def test_a_second_daemon_is_refused(running: House) -> None:
+    assert "already running" in running.run("daemon", "start", code=1)
+    assert f"process {running.daemon_pid}" in running.run("daemon", "run", code=1)
+
+
+def test_models_dir_that_is_no_folder(house: House) -> None:
+    (house.root / "file").write_text("")
+    house.configure(MODELS_DIR="file/models")
+    text = house.run(*SAMPLE, code=1)
+    assert "file/models" in text
+    assert house.daemon_pid is None
+
+
+def test_another_configuration_than_the_daemons_is_refused(running: House) -> None:
+    other = running.root / "other.json"
+    other.write_text("{}")
+    text = running.run("--config", str(other), *SAMPLE, code=1)
+    assert str(running.config_file) in text
+    assert str(other) in text

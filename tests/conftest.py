@@ -1,0 +1,155 @@
+"""A house of its own for each test: configuration, folders, daemon; all of it gone afterwards."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+DATA = Path(os.environ.get("BTC_AI_TEST_DATA", Path(__file__).parents[1].parent / "shared/data"))
+
+QUICK: dict[str, Any] = {
+    "BUFFER_SIZE": 2048,
+    "PROGRESSIVE_TRAINING": {"EPISODES_PER_BUCKET": 6, "PAUSE_BETWEEN_BUCKETS": 0.05},
+}
+
+
+@dataclass
+class House:
+    """A configuration, its folders and a runtime directory; runs the real command line."""
+
+    root: Path
+    runtime: Path
+    config: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Write the configuration."""
+        self.configure(**QUICK)
+
+    @property
+    def config_file(self) -> Path:
+        """Where the configuration is."""
+        return self.root / "btc_ai.json"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of every command."""
+        return os.environ | {
+            "BTC_AI_CONFIG": str(self.config_file),
+            "BTC_AI_RUNTIME_DIR": str(self.runtime),
+            "HOME": str(self.root),
+            "COLUMNS": "120",
+        }
+
+    def configure(self, **values: Any) -> None:
+        """Set keys of the configuration."""
+        self.config |= values
+        self.config_file.write_text(json.dumps(self.config))
+
+    def popen(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+        """Start one command."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "btc_ai.cli.app", *arguments],
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            **options,
+        )
+
+    def run(self, *arguments: str, code: int | None = 0, timeout: float = 120) -> str:
+        """Run one command; check its exit code; return what it printed, errors last."""
+        with self.popen(*arguments) as process:
+            try:
+                out, err = process.communicate(timeout=timeout)
+            finally:
+                process.kill()
+        text = out + err
+        assert "Traceback" not in text, text
+        assert code is None or process.returncode == code, f"{process.returncode}: {text}"
+        return text
+
+    def json(self, *arguments: str) -> Any:
+        """Run one command with --json and parse what it printed."""
+        with self.popen(*arguments, "--json") as process:
+            out, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
+        return json.loads(out)
+
+    @property
+    def daemon_pid(self) -> int | None:
+        """The running daemon, if there is one."""
+        try:
+            pid = int((self.runtime / "daemon.lock").read_text())
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except (OSError, ValueError):
+            return None
+        return None if state == "Z" else pid
+
+    @property
+    def worker_pids(self) -> list[int]:
+        """The daemon's worker processes."""
+        pid = self.daemon_pid
+        if pid is None:
+            return []
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+        return [int(one) for one in children.split()]
+
+    def wait_for(self, what: Any, limit: float = 60) -> None:
+        """Until `what()` holds."""
+        end = time.monotonic() + limit
+        while not what():
+            assert time.monotonic() < end, "waited in vain"
+            time.sleep(0.02)
+
+    def episode(self) -> int:
+        """How many episodes the newest run has behind it."""
+        shown = self.json("show")
+        return sum(int(step["episode"]) for step in shown["steps"])
+
+    def weights(self, run: str | None = None) -> list[str]:
+        """The hashes of a run's models."""
+        shown = self.json("show", *([run] if run else []))
+        assert shown["state"] == "done", shown
+        return [step["outcome"]["weights_sha256"] for step in shown["steps"]]
+
+    def close(self) -> None:
+        """End the daemon by its own pid; its worker goes with it."""
+        pid = self.daemon_pid
+        if pid is None:
+            return
+        os.kill(pid, signal.SIGTERM)
+        try:
+            self.wait_for(lambda: self.daemon_pid is None, 20)
+        except AssertionError:
+            os.kill(pid, signal.SIGKILL)
+            raise
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    """A house without a running daemon."""
+    runtime = Path(tempfile.mkdtemp(prefix="btc-ai-"))
+    made = House(tmp_path, runtime)
+    try:
+        yield made
+    finally:
+        made.close()
+        shutil.rmtree(runtime, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The real candles; a missing folder is a failure, never a skip."""
+    assert DATA.is_dir(), f"real candles are expected in {DATA}; set BTC_AI_TEST_DATA"
+    return DATA
