@@ -186,7 +186,7 @@ def _default_buckets() -> dict[str, BucketConfig]:
 
 
 class Config(Section):
-    """The whole configuration. The keys below GAMMA's group that the guide lacks have defaults."""
+    """The whole configuration. Keys that the guide lacks (SYMBOL, COST_BPS, …) have defaults."""
 
     MODELS_DIR: Directory = Field(Path("Models"), description="Directory for saving models")
     DATA_DIR: Directory = Field(Path("Data"), description="Directory for training data")
@@ -339,6 +339,11 @@ def _read(path: Path) -> dict[str, Any]:
     return raw
 
 
+def default_config() -> Config:
+    """The documented defaults, with the user's own folders for models, candles and logs."""
+    return Config.model_validate({}, context={"base": user_data()})
+
+
 def load_config(
     path: Path | None = None, *, features: Collection[str] = BUILTIN_FEATURES
 ) -> Config:
@@ -348,10 +353,11 @@ def load_config(
     that is wrong.
     """
     path = path or find_config()
-    base = path.parent if path else user_data()
-    raw = _read(path) if path else {}
+    if path is None:
+        return default_config()
+    context = {"base": path.parent, "features": tuple(features)}
     try:
-        return Config.model_validate(raw, context={"base": base, "features": tuple(features)})
+        return Config.model_validate(_read(path), context=context)
     except ValidationError as error:
         lines = "\n".join(f"  {_describe(detail)}" for detail in error.errors())
         raise ConfigError(f"{path} has {error.error_count()} to mend:\n{lines}") from None

@@ -63,7 +63,9 @@ def runtime_dir() -> Path:
     """
     for variable in ("BTC_AI_RUNTIME_DIR", "RUNTIME_DIRECTORY"):
         if value := os.environ.get(variable):
-            return Path(value.split(":")[0] if variable == "RUNTIME_DIRECTORY" else value).absolute()
+            return Path(
+                value.split(":")[0] if variable == "RUNTIME_DIRECTORY" else value
+            ).absolute()
     base = os.environ.get("XDG_RUNTIME_DIR")
     own = Path(base) / "btc-ai" if base else Path(f"/tmp/btc-ai-{os.getuid()}")
     if not _is_there(command_socket(own)) and _is_there(command_socket(SYSTEM_RUNTIME)):

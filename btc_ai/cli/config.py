@@ -54,13 +54,12 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file")] = False,
 ) -> None:
     """Write a configuration file with every key at its default."""
-    from btc_ai.config import Config, load_config
+    from btc_ai.config import default_config
 
     path = (file or current(ctx).config_option or user_config()).expanduser().absolute()
     if path.exists() and not force:
         raise ConfigError(f"{path} is there already; --force replaces it")
-    fresh = load_config(None) if find_config() is None else Config.model_validate({})
-    values = fresh.model_dump(mode="json")
+    values = default_config().model_dump(mode="json")
     if file is not None:
         values |= {"MODELS_DIR": "Models", "DATA_DIR": "Data", "LOG_DIR": "Logs"}
     try:

@@ -36,18 +36,32 @@ class SqliteJournal:
         self._path = path
         try:
             self._db = sqlite3.connect(path, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            version = self._db.execute("PRAGMA user_version").fetchone()[0]
-            if version > SCHEMA_VERSION:
-                raise BtcAiError(f"{path} was written by a newer BTC-AI; install that version")
+        except sqlite3.Error as error:
+            raise self._unusable("opened", error) from None
+        try:
+            self._open()
+        except sqlite3.Error as error:
+            self._db.close()
+            raise self._unusable("opened", error) from None
+        except BtcAiError:
+            self._db.close()
+            raise
+
+    def _open(self) -> None:
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version > SCHEMA_VERSION:
+            raise BtcAiError(f"{self._path} was written by a newer BTC-AI; install that version")
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
+        if version < SCHEMA_VERSION:
             self._db.executescript(_SCHEMA)
             self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        except sqlite3.Error as error:
-            raise BtcAiError(
-                f"the job journal {path} cannot be opened: {error}; check its permissions and the "
-                "space on its disk, or move it away to start with an empty one"
-            ) from None
+
+    def _unusable(self, done: str, error: Exception) -> BtcAiError:
+        return BtcAiError(
+            f"the job journal {self._path} cannot be {done}: {error}; check its permissions and "
+            "the space on its disk, or move it away to start with an empty one"
+        )
 
     def close(self) -> None:
         """Close the database."""
@@ -75,30 +89,30 @@ class SqliteJournal:
 
     def jobs(self, kind: str, limit: int = 100) -> list[Job]:
         """The newest jobs of a kind, newest first."""
-        rows = self._db.execute(
+        rows = self._read(
             "SELECT id FROM jobs WHERE kind = ? ORDER BY created DESC, rowid DESC LIMIT ?",
             (kind, limit),
         )
-        return [self.job(row[0]) for row in rows.fetchall()]
+        return [self.job(row[0]) for row in rows]
 
     def job(self, job: str) -> Job:
         """One job, by its id. Raises BtcAiError where there is none."""
-        row = self._db.execute(
+        found = self._read(
             "SELECT id, kind, state, spec, parent_id, created, updated, error FROM jobs "
             "WHERE id = ?", (job,),
-        ).fetchone()  # fmt: skip
-        if row is None:
+        )  # fmt: skip
+        if not found:
             raise BtcAiError(f"there is no job {job}")
-        steps = self._db.execute(
+        steps = self._read(
             "SELECT position, name, state, spec, result, started, ended FROM steps "
             "WHERE job = ? ORDER BY position", (job,),
         )  # fmt: skip
-        name, kind, state, spec, parent_id, created, updated, error = row
+        name, kind, state, spec, parent_id, created, updated, error = found[0]
         return Job(
             name, kind, state, json.loads(spec), parent_id, created, updated, error,
             tuple(
                 Step(at, name, state, json.loads(spec), json.loads(result), started, ended)
-                for at, name, state, spec, result, started, ended in steps.fetchall()
+                for at, name, state, spec, result, started, ended in steps
             ),
         )  # fmt: skip
 
@@ -110,12 +124,14 @@ class SqliteJournal:
         self._write(
             [("UPDATE jobs SET state = coalesce(?, state), spec = coalesce(?, spec), error = ?, "
               "updated = ? WHERE id = ?",
-              (state, spec and json.dumps(spec), error, time.time(), job))]
+              (state, None if spec is None else json.dumps(spec), error, time.time(), job))]
         )  # fmt: skip
         return self.job(job)
 
     def set_step(self, job: str, position: int, *, state: str, result: Body | None = None) -> Job:
         """Change a step's state; the first `running` sets its start, `done` its end."""
+        if all(step.position != position for step in self.job(job).steps):
+            raise BtcAiError(f"job {job} has no step {position}")
         now = time.time()
         self._write(
             [("UPDATE steps SET state = ?, result = coalesce(?, result), "
@@ -130,8 +146,14 @@ class SqliteJournal:
     def _new_id(self) -> str:
         while True:
             made = "".join(secrets.choice(_ALPHABET) for _ in range(6))
-            if not self._db.execute("SELECT 1 FROM jobs WHERE id = ?", (made,)).fetchone():
+            if not self._read("SELECT 1 FROM jobs WHERE id = ?", (made,)):
                 return made
+
+    def _read(self, query: str, values: tuple[object, ...]) -> list[Any]:
+        try:
+            return self._db.execute(query, values).fetchall()
+        except (sqlite3.Error, UnicodeError, OverflowError) as error:
+            raise self._unusable("read", error) from None
 
     def _write(self, statements: Sequence[tuple[str, tuple[object, ...]]]) -> None:
         """All of it in one transaction, or nothing."""
@@ -141,11 +163,11 @@ class SqliteJournal:
                 for statement, values in statements:
                     self._db.execute(statement, values)
                 self._db.execute("COMMIT")
-            except sqlite3.Error:
+            except BaseException:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeError, OverflowError) as error:
             raise BtcAiError(
                 f"the job journal {self._path} cannot be written: {error}; make space or mend its "
                 "permissions, then `btc-ai train --resume`"

@@ -20,6 +20,8 @@ class Lock:
             raise _unwritable(path.parent, error) from None
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
         except BlockingIOError:
             holder = os.pread(self._descriptor, 32, 0).decode(errors="replace").strip() or "?"
             os.close(self._descriptor)
@@ -27,12 +29,6 @@ class Lock:
                 f"another daemon (process {holder}) already uses {what}; "
                 "stop it with `btc-ai daemon stop`, or use it"
             ) from None
-        except OSError as error:
-            os.close(self._descriptor)
-            raise _unwritable(path.parent, error) from None
-        try:
-            os.ftruncate(self._descriptor, 0)
-            os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
         except OSError as error:
             os.close(self._descriptor)
             raise _unwritable(path.parent, error) from None

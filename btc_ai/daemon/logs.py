@@ -24,7 +24,7 @@ def start_logging(settings: Logging, folder: Path, *, console: bool) -> None:
     root = logging.getLogger()
     stop_logging()
     root.setLevel(settings.LEVEL)
-    formatter = logging.Formatter(
+    formatter = _OneRecord(
         Logging.model_fields["LOG_FORMAT"].default
         if settings.LOG_FORMAT == "json"
         else settings.LOG_FORMAT
@@ -61,26 +61,52 @@ def _handlers(settings: Logging, folder: Path, console: bool) -> list[logging.Ha
     if settings.FILE_LOGGING:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            handlers.append(logging.FileHandler(folder / "btc_ai.log", encoding="utf-8"))
-            errors = logging.FileHandler(folder / "error.log", encoding="utf-8")
+            handlers += [_file(folder / "btc_ai.log"), _file(folder / "error.log")]
         except OSError as error:
+            for opened in handlers:
+                opened.close()
             raise BtcAiError(
                 f"LOG_DIR {folder} cannot be written: {error.strerror}; give this user the right "
                 "to, or name another folder in the configuration"
             ) from None
-        errors.setLevel(logging.ERROR)
-        handlers.append(errors)
+        handlers[-1].setLevel(logging.ERROR)
     return handlers
+
+
+def _file(path: Path) -> logging.Handler:
+    return logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
+
+
+def _escape(text: str) -> str:
+    return _CONTROL.sub(lambda found: repr(found.group())[1:-1], text)
+
+
+def _indent(text: str) -> str:
+    """The lines of a traceback, so that none can pass for a record."""
+    return "\n".join(f"  {_escape(line)}" for line in text.splitlines())
+
+
+class _OneRecord(logging.Formatter):
+    """One line a record, whoever logs it, then its traceback, indented."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # logging's name
+        record.message = _escape(record.message)
+        trace = getattr(record, "trace", None)
+        line = super().formatMessage(record)
+        return f"{line}\n{_indent(trace)}" if trace else line
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802  # logging's name
+        return _indent(super().formatException(ei))
+
+    def formatStack(self, stack_info: str) -> str:  # noqa: N802  # logging's name
+        return _indent(stack_info)
 
 
 def _render(
     logger: object, method: str, event: structlog.typing.EventDict
 ) -> tuple[tuple[str], dict[str, Any]]:
-    """One line: the event, then key=value. What could forge another line is escaped."""
+    """The event, then key=value."""
     exc_info = event.pop("exc_info", None)
     trace = event.pop("traceback", None)
     words = [str(event.pop("event")), *(f"{key}={value}" for key, value in event.items())]
-    text = _CONTROL.sub(lambda found: repr(found.group())[1:-1], " ".join(words))
-    if trace:
-        text += "\n" + "\n".join(f"  {line}" for line in str(trace).splitlines())
-    return (text,), {"exc_info": exc_info}
+    return (" ".join(words),), {"exc_info": exc_info, "extra": {"trace": trace and str(trace)}}

@@ -17,6 +17,8 @@ from btc_ai.paths import runtime_dir
 
 PARENT_VARIABLE = "BTC_AI_WORKER_PARENT"
 _PR_SET_PDEATHSIG = 1
+_END = ("worker.stop", "worker.exit")
+MAX_REASON = 4000
 
 
 class StderrLog:
@@ -63,10 +65,15 @@ class LinkedStep:
         """Send the service a progress message."""
         self._link.send("worker.progress", body)
 
+    @property
+    def asked(self) -> bool:
+        """Whether it has been asked to stop, so far as it has looked."""
+        return self._stop
+
     def should_stop(self) -> bool:
         """Whether the daemon, or a signal, has asked the step to stop."""
-        message = self._link.receive()
-        self._stop = self._stop or (message is not None and message.kind == "worker.stop")
+        while (message := self._link.receive()) is not None:
+            self._stop = self._stop or message.kind in _END
         return self._stop
 
 
@@ -81,7 +88,7 @@ def _function(name: str) -> Any:
     module, _, attribute = name.partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, ValueError) as error:
         raise PluginError(f"the step {name} cannot be found: {error}") from None
 
 
@@ -93,11 +100,16 @@ def _run(link: WorkerLink, step: LinkedStep, body: Body) -> None:
     except StepStoppedError:
         link.send("worker.stopped", {})
     except BtcAiError as error:
-        link.send("worker.error", {"code": error.code, "message": str(error)})
+        _fail(link, error.code, str(error))
     except Exception as error:  # a fence: the daemon hears of every failure
         step.log.error("step failed", function=body["function"], exc_info=True)
-        reason = f"{type(error).__name__}: {error} (the log has the traceback)"
-        link.send("worker.error", {"code": "internal", "message": reason})
+        reason = f"{type(error).__name__}: {str(error)[:MAX_REASON]} (the log has the traceback)"
+        _fail(link, "internal", reason)
+
+
+def _fail(link: WorkerLink, code: str, message: str) -> None:
+    sendable = message[: 2 * MAX_REASON].encode(errors="backslashreplace").decode()
+    link.send("worker.error", {"code": code, "message": sendable})
 
 
 def main() -> None:
@@ -107,11 +119,11 @@ def main() -> None:
     link = WorkerLink(runtime_dir())
     step = LinkedStep(link)
     link.send("worker.ready", {"pid": os.getpid()})
-    while not step.should_stop():
+    while not step.asked:
         message = link.receive(1.0)
         if message is None:
             continue
-        if message.kind == "worker.exit":
+        if message.kind in _END:
             break
         if message.kind == "worker.step":
             _run(link, step, message.body)

@@ -9,6 +9,7 @@ import sys
 import time
 from collections import Counter, deque
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from btc_ai.api.service import Body, Logger
@@ -24,6 +25,7 @@ TERM_LIMIT_S = 5.0
 DEATHS_ALLOWED, DEATHS_WITHIN_S = 5, 60.0
 FIRST_DELAY_S, MAX_DELAY_S = 0.5, 15.0
 MAX_LOG_LINE = 16_384
+LAST_WORDS_S = 1.0
 
 
 class _DiedError(Exception):
@@ -42,8 +44,9 @@ class StepError(BtcAiError):
 class Tally:
     """Deaths of a worker by cause; says how long to wait before the next start."""
 
-    def __init__(self) -> None:
+    def __init__(self, first_delay_s: float = FIRST_DELAY_S) -> None:
         """No deaths yet."""
+        self._first_delay_s = first_delay_s
         self._times: deque[float] = deque()
         self._causes: Counter[str] = Counter()
 
@@ -60,15 +63,21 @@ class Tally:
                 f"the worker died {len(self._times)} times in {DEATHS_WITHIN_S:g} s ({causes}); "
                 "see the log, then go on with `btc-ai train --resume`"
             )
-        return float(min(FIRST_DELAY_S * 2 ** (len(self._times) - 1), MAX_DELAY_S))
+        return float(min(self._first_delay_s * 2 ** (len(self._times) - 1), MAX_DELAY_S))
 
 
 class ProcessWorker:
     """A worker process and its restarts; the `Worker` of `btc_ai.api.service`."""
 
-    def __init__(self, broker: Broker, runtime: Path, log: Logger, *, limit_s: float) -> None:
+    def __init__(
+        self, broker: Broker, runtime: Path, log: Logger, *, limit_s: float,
+        start_limit_s: float = START_LIMIT_S, term_limit_s: float = TERM_LIMIT_S,
+        first_delay_s: float = FIRST_DELAY_S,
+    ) -> None:  # fmt: skip
         """A worker that starts with its first step; asked to stop, a step has `limit_s`."""
         self._broker, self._runtime, self._log, self._limit_s = broker, runtime, log, limit_s
+        self._start_limit_s, self._term_limit_s = start_limit_s, term_limit_s
+        self._first_delay_s = first_delay_s
         self._process: asyncio.subprocess.Process | None = None
         self._token = b""
         self._pump: asyncio.Task[None] | None = None
@@ -89,7 +98,7 @@ class ProcessWorker:
         """Run one step; see `btc_ai.api.service.Worker`."""
         self._on_progress = on_progress
         step = {"function": function, "arguments": arguments}
-        tally = Tally()
+        tally = Tally(self._first_delay_s)
         self._idle.clear()
         try:
             while True:
@@ -112,7 +121,7 @@ class ProcessWorker:
         raise StepStoppedError("stopped; it goes on from its last checkpoint")
 
     async def _attempt(self, step: Body) -> Body:
-        if self._process is None:
+        if self._process is None and not self._stopping.is_set():
             await self._start()
         if self._stopping.is_set():
             raise StepStoppedError("stopped before it began")
@@ -134,22 +143,30 @@ class ProcessWorker:
             "OMP_NUM_THREADS": "1",
             "PYTHONUNBUFFERED": "1",
         }
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "btc_ai.daemon.worker",
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-            env=environment,
-            start_new_session=True,
-        )  # fmt: skip
-        self._pump = asyncio.create_task(self._follow(self._process), name="worker stderr")
+        reading, writing = os.pipe()
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-P", "-m", "btc_ai.daemon.worker",
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=writing,
+                env=environment,
+                start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:
+            os.close(reading)
+            self._broker.detach_worker(self._token)
+            raise _DiedError(f"cannot be started ({error.strerror})") from None
+        finally:
+            os.close(writing)
+        self._pump = asyncio.create_task(self._follow(self._process, reading), name="worker")
         self._log.info("worker started", pid=self._process.pid)
         try:
-            await asyncio.wait_for(self._outcome, START_LIMIT_S)
+            await asyncio.wait_for(self._outcome, self._start_limit_s)
         except TimeoutError:
             self._signal(signal.SIGKILL)
             await self._pump
-            raise _DiedError(f"not ready within {START_LIMIT_S:g} s") from None
+            raise _DiedError(f"not ready within {self._start_limit_s:g} s") from None
 
     async def _exchange(self, kind: str, body: Body) -> Envelope:
         self._outcome = asyncio.get_running_loop().create_future()
@@ -160,39 +177,51 @@ class ProcessWorker:
 
     def _hear(self, message: Envelope) -> None:
         if message.kind == "worker.progress":
-            self._on_progress(message.body)
+            try:
+                self._on_progress(message.body)
+            except Exception:  # noqa: BLE001  # a fence: a listener must not end the broker
+                self._log.error("progress could not be taken", exc_info=True)
         elif self._outcome is not None and not self._outcome.done():
             self._outcome.set_result(message)
 
-    async def _follow(self, process: asyncio.subprocess.Process) -> None:
+    async def _follow(self, process: asyncio.subprocess.Process, stderr: int) -> None:
         """Log what the process writes to stderr; when it ends, say so to whoever waits."""
-        assert process.stderr is not None
+        reader = asyncio.StreamReader()
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(stderr, "rb", 0)
+        )
+        log = asyncio.create_task(self._log_lines(reader), name="worker stderr")
+        cause = _cause(await process.wait())
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)  # what the step started and left
+        await asyncio.wait({log}, timeout=LAST_WORDS_S)
+        log.cancel()
+        transport.close()
+        self._broker.detach_worker(self._token)
+        self._process = None
+        if self._outcome is not None and not self._outcome.done():
+            self._outcome.set_exception(_DiedError(cause))
+
+    async def _log_lines(self, stderr: asyncio.StreamReader) -> None:
         rest = b""
-        while chunk := await process.stderr.read(65536):
+        while chunk := await stderr.read(65536):
             *lines, rest = (rest + chunk).split(b"\n")
             rest = rest[-MAX_LOG_LINE:]
             for line in lines:
                 self._log_line(line)
         if rest:
             self._log_line(rest)
-        cause = _cause(await process.wait())
-        self._broker.detach_worker(self._token)
-        self._process = None
-        if self._outcome is not None and not self._outcome.done():
-            self._outcome.set_exception(_DiedError(cause))
 
     def _log_line(self, line: bytes) -> None:
         text = line[:MAX_LOG_LINE].decode(errors="replace").rstrip()
+        levels = {"debug": self._log.debug, "info": self._log.info, "warning": self._log.warning}
         try:
             record = json.loads(text)
             level, event = record.pop("level"), str(record.pop("event"))
-        except (ValueError, AttributeError, KeyError, TypeError):
+            levels.get(level, self._log.error)(event, **record)
+        except (ValueError, AttributeError, KeyError, TypeError, RecursionError):
             if text:
                 self._log.warning("worker wrote", text=text)
-            return
-        {"debug": self._log.debug, "info": self._log.info, "warning": self._log.warning}.get(
-            level, self._log.error
-        )(event, **{str(key): value for key, value in record.items()})
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.returncode is None:
@@ -208,15 +237,16 @@ class ProcessWorker:
         await self._idle.wait()
 
     async def close(self) -> None:
-        """End the process: `worker.exit`, then SIGTERM, then SIGKILL."""
+        """End the process: `worker.exit`, then SIGTERM, then SIGKILL. It does not start again."""
+        self._stopping.set()
         if self._process is None or self._pump is None:
             return
         if self._idle.is_set():
             await self._broker.send_worker(self._token, "worker.exit", {})
-            if await self._wait(asyncio.shield(self._pump), TERM_LIMIT_S):
+            if await self._wait(asyncio.shield(self._pump), self._term_limit_s):
                 return
         self._signal(signal.SIGTERM)
-        if not await self._wait(asyncio.shield(self._pump), TERM_LIMIT_S):
+        if not await self._wait(asyncio.shield(self._pump), self._term_limit_s):
             self._log.warning("worker does not end; killing it", pid=self.pid)
             self._signal(signal.SIGKILL)
             await self._pump

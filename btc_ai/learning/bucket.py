@@ -90,19 +90,15 @@ def train_bucket(
     """
     with reproducible(settings.threads):
         device = select_device(settings.use_gpu)
-        dataset = Dataset.from_candles(candles, registry, settings)
+        dataset = Dataset.from_candles(candles, registry, settings).to(device)
         start = make_start(settings, dataset.columns, initial)
         identity = fingerprint(
-            settings,
-            data_sha256=dataset.data_sha256,
-            device=device.type,
-            origin=start.origin,
+            settings, data_sha256=dataset.data_sha256, device=device.type, origin=start.origin
         )
         if (directory / CARD).exists():
             return _finished(directory, identity)
-        environment = MarketEnvironment(dataset.to(device), settings)
         trainer = Trainer(
-            environment,
+            MarketEnvironment(dataset, settings),
             settings,
             directory,
             start=start,
@@ -113,11 +109,8 @@ def train_bucket(
             write=write,
         )
         trained = trainer.run()
-        card = {
-            **_card(environment, start, trained),
-            "lineage": dict(lineage or {}),
-            "fingerprint": identity,
-        }
+        card = _card(trainer.environment, start, trained)
+        card |= {"lineage": dict(lineage or {}), "fingerprint": identity}
         saved = save_model(directory, trained.network, card, write)
         trainer.discard_checkpoints()
         return BucketResult.from_card(directory, saved)

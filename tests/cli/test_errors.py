@@ -86,7 +86,7 @@ def test_an_invalid_configuration_stops_the_start_and_names_everything(house: Ho
     text = house.run("train", code=1)
     assert "GAMMA: 2" in text
     assert "did you mean 'LEARNING_RATE'" in text
-    assert house.daemon_pid is None
+    house.wait_for(lambda: house.daemon_pid is None)
 
 
 def test_a_configuration_that_breaks_later_loses_nothing(running: House) -> None:
@@ -110,7 +110,7 @@ def test_models_dir_that_is_no_folder(house: House) -> None:
     house.configure(MODELS_DIR="file/models")
     text = house.run(*SAMPLE, code=1)
     assert "file/models" in text
-    assert house.daemon_pid is None
+    house.wait_for(lambda: house.daemon_pid is None)
 
 
 def test_another_configuration_than_the_daemons_is_refused(running: House) -> None:

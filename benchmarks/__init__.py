@@ -1,0 +1,1 @@
+"""Measured claims, each runnable by one command."""

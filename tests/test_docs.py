@@ -1,0 +1,65 @@
+"""What is documented is true, and what there is is documented."""
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from btc_ai.api import hooks
+from btc_ai.config import Config, Section
+from btc_ai.daemon.commands import DaemonCommands
+from btc_ai.plugins.training.service import TrainingService
+from btc_ai.plugins.transfer.service import TransferService
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+
+
+def test_every_hook_is_documented_with_its_arguments() -> None:
+    text = (DOCS / "plugins.md").read_text()
+    names = [name for name in vars(hooks) if name.startswith("btc_ai_")]
+    assert names
+    for name in names:
+        code = vars(hooks)[name].__code__
+        arguments = ", ".join(code.co_varnames[: code.co_argcount])
+        assert f"### `{name}({arguments})`" in text
+
+
+def test_every_command_stands_in_the_specification() -> None:
+    text = (DOCS / "messaging.md").read_text()
+    documented = set(re.findall(r"^\| `([a-z]+\.[a-z]+)` \|", text, re.MULTILINE))
+    source = "".join(
+        Path(__import__(kind.__module__, fromlist=["x"]).__file__ or "").read_text()
+        for kind in (DaemonCommands, TrainingService, TransferService)
+    )
+    offered = set(re.findall(r'Command\(\s*"([a-z.]+)"', source))
+    events = set(re.findall(r'"(training\.(?:run|progress))"', source)) | {"daemon.state"}
+    kinds = documented - {"commands.sock", "events.sock"}
+    assert offered | events == {kind for kind in kinds if not kind.startswith("reply.")}
+
+
+def _sections(model: type[BaseModel]) -> list[type[BaseModel]]:
+    inner = [
+        kind
+        for field in model.model_fields.values()
+        if isinstance(kind := field.annotation, type) and issubclass(kind, Section)
+    ]
+    return [model, *(one for kind in inner for one in _sections(kind))]
+
+
+@pytest.mark.parametrize("section", _sections(Config))
+def test_every_setting_is_described(section: type[BaseModel]) -> None:
+    for name, field in section.model_fields.items():
+        inner = field.annotation
+        is_section = isinstance(inner, type) and issubclass(inner, Section)
+        assert is_section or field.description, name
+
+
+def test_every_example_in_the_plugin_guide_runs() -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / "plugins.md").read_text(), re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        names: dict[str, object] = {}
+        exec(compile(block, "plugins.md", "exec"), names)
+        assert any(name.startswith("btc_ai_") for name in names)
