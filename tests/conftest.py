@@ -149,7 +149,9 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 
 @pytest.fixture(scope="session")
-def data_dir() -> Path:
-    """The real candles; a missing folder is a failure, never a skip."""
-    assert DATA.is_dir(), f"real candles are expected in {DATA}; set BTC_AI_TEST_DATA"
+def real_data() -> Path:
+    """The folder of real candles; without it a test fails in CI and is skipped elsewhere."""
+    if not DATA.is_dir():
+        reason = f"no real candles in {DATA}: set BTC_AI_TEST_DATA to their folder"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
     return DATA

@@ -129,10 +129,10 @@ class BarView:
         self._console = console
         self._bars: dict[int, TaskID] = {}
         self._progress = Progress(
-            TextColumn("{task.fields[bucket]:<10}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.completed:>4.0f}/{task.total:<4.0f}"),
-            TextColumn("{task.fields[words]}"),
+            TextColumn("{task.fields[bucket]}"),
+            BarColumn(bar_width=10),
+            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+            TextColumn("{task.fields[words]}", markup=False),
             console=console,
         )
         self._open = True
@@ -189,15 +189,16 @@ class BarView:
 
 
 def words(body: Body) -> str:
-    """Reward, loss, win rate, profit factor, speed and time left, in columns."""
+    """Reward, loss, win rate, profit factor, speed and time left."""
     metrics = body["metrics"]
     parts = [
-        f"reward {number(metrics['reward'], '+.3f')} bps",
+        f"reward {number(metrics['reward'], '+.3f')}",
         f"loss {number(metrics['loss'], '.3f')}",
-        f"win {number(metrics['win_rate'], '.1%')}",
+        f"win {number(metrics['win_rate'], '.0%')}",
         f"pf {number(metrics['profit_factor'], '.2f')}",
-        f"{number(metrics.get('bars_per_second'), ',.0f')} bars/s",
     ]
+    if metrics.get("bars_per_second"):
+        parts.append(f"{metrics['bars_per_second'] / 1000:.0f}k bars/s")
     if body.get("eta_s"):
         parts.append(f"{duration(body['eta_s'])} left")
     return "  ".join(parts)

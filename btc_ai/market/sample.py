@@ -7,8 +7,8 @@ Log-return of a bar: `r_t = σ_t (β x_t + ε_t)`.
 - `σ_t` is stochastic volatility (Taylor 1986): log σ is AR(1), φ = .99, sd .35, around 15 bps.
 - `ε` is Student's t with 5 degrees of freedom, at unit variance: fat tails.
 
-Strength: whoever saw `x` itself would explain β² / (1 + β²) = 2.2 % of a bar's variance. From past
-returns the Kalman filter, which is the best linear estimate, explains 0.9 %
+Strength: whoever saw `x` itself would explain β² / (1 + β²) = 1.0 % of a bar's variance. From past
+returns the Kalman filter, which is the best linear estimate, explains 0.26 %
 (`predictable_r2`). That is far more than any real market grants: what an agent earns here shows
 that it learns, and nothing about BTC.
 """
@@ -20,7 +20,7 @@ from btc_ai.errors import DataError
 from btc_ai.market.candles import SAMPLE_SYMBOL, Candles, interval_ms
 
 BARS = 60_000
-BETA = 0.15
+BETA = 0.1
 RHO = 0.99
 SIGMA = 15e-4
 SIGMA_PERSISTENCE = 0.99

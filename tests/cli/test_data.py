@@ -1,7 +1,6 @@
 """`btc-ai data` as a user runs it: output, exit codes, and errors without a traceback."""
 
 import json
-import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -11,10 +10,6 @@ from typing import Any
 import pytest
 
 from btc_ai.cli.app import main
-
-REAL = Path(
-    os.environ.get("BTC_AI_TEST_DATA", Path(__file__).parents[2].parent / "shared" / "data")
-)
 
 
 @dataclass(frozen=True)
@@ -58,9 +53,8 @@ def data(
     return DataCommand(tmp_path, monkeypatch, capsys)
 
 
-def test_real_candles_from_import_to_check(data: DataCommand) -> None:
-    file = REAL / "btcusdt_5m_2023.parquet"
-    assert file.is_file(), "set BTC_AI_TEST_DATA to the directory of real candles"
+def test_real_candles_from_import_to_check(data: DataCommand, real_data: Path) -> None:
+    file = real_data / "btcusdt_5m_2023.parquet"
     said = data("import", file, "--symbol", "BTC/USDT", "--interval", "5m").stdout
     assert "104,815 bars of BTC/USDT 5m, 2023-01-01 00:00 to 2023-12-30 23:50 UTC" in said
     assert "--replace" in data("import", file, "--symbol", "BTC/USDT", code=1).stderr

@@ -94,9 +94,7 @@ def _restart(house: House) -> None:
 @pytest.mark.parametrize(
     "fault", [_kill_worker, _kill_daemon, _stop_and_resume, _pause_and_continue, _restart]
 )
-def test_a_run_goes_on_bit_identical_after(
-    house: House, fault: Callable[[House], None]
-) -> None:
+def test_a_run_goes_on_bit_identical_after(house: House, fault: Callable[[House], None]) -> None:
     house.configure(BUFFER_SIZE=8192)
     options = ("--sequence", "Scalping", "Short", "--episodes", "30")
     house.run(*SAMPLE, *options)

@@ -1,18 +1,15 @@
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
 from btc_ai.learning.runtime import reproducible
 from btc_ai.learning.settings import TrainingSettings
 from btc_ai.market.candles import Candles
-
-REPOSITORY = Path(__file__).parents[2]
+from btc_ai.market.importer import ImportSettings, read_candles
 
 
 @pytest.fixture(autouse=True, scope="package")
@@ -22,22 +19,9 @@ def _one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def btc_2023() -> Candles:
-    folder = Path(os.environ.get("BTC_AI_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
-    path = folder / "btcusdt_5m_2023.parquet"
-    assert path.exists(), f"real candles are missing at {path}; set BTC_AI_TEST_DATA"
-    frame = pd.read_parquet(path)
-    return Candles(
-        symbol="BTC/USDT",
-        interval="5m",
-        time=np.asarray(frame["timestamp"].astype("datetime64[ms, UTC]").astype("int64"), np.int64),
-        open=frame["open"].to_numpy(np.float64),
-        high=frame["high"].to_numpy(np.float64),
-        low=frame["low"].to_numpy(np.float64),
-        close=frame["close"].to_numpy(np.float64),
-        volume=frame["volume"].to_numpy(np.float64),
-        source=path.name,
-    )
+def btc_2023(real_data: Path) -> Candles:
+    settings = ImportSettings(symbol="BTC/USDT", interval="5m")
+    return read_candles(real_data / "btcusdt_5m_2023.parquet", settings).candles
 
 
 class MakeCandles(Protocol):

@@ -1,37 +1,24 @@
 """Candles to test on: the real ones, and small random ones."""
 
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from btc_ai.market.candles import COLUMNS, Candles
+from btc_ai.market.candles import Candles
 from btc_ai.market.features import FeatureRegistry, builtin_features
+from btc_ai.market.importer import ImportSettings, read_candles
 
-REPOSITORY = Path(__file__).parents[2]
 START = np.datetime64("2023-01-01T00:00", "ms").astype(np.int64)
 
 MakeCandles = Callable[..., Candles]
 
 
-@pytest.fixture(scope="session")
-def real_data() -> Path:
-    """The directory of real candles; a test without them fails."""
-    path = Path(os.environ.get("BTC_AI_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
-    if not path.is_dir():
-        pytest.fail(f"no real candles at {path}: set BTC_AI_TEST_DATA to their directory")
-    return path
-
-
 def _read(path: Path, interval: str) -> Candles:
-    table = pd.read_parquet(path)
-    time = table["timestamp"].dt.tz_localize(None).to_numpy().astype("datetime64[ms]")
-    values = [table[name].to_numpy() for name in COLUMNS]
-    return Candles.of("BTC/USDT", interval, time.astype(np.int64), values, source=path.name)
+    settings = ImportSettings(symbol="BTC/USDT", interval=interval)
+    return read_candles(path, settings).candles
 
 
 @pytest.fixture(scope="session")

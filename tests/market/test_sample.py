@@ -50,13 +50,18 @@ def test_predictable_r2_is_what_a_kalman_filter_reaches() -> None:
         mean = rho * (mean + gain * (value - mean))
         variance = rho**2 * variance * (1 - gain) + beta**2 * (1 - rho**2)
     reached = 1 - (errors**2).mean() / (returns**2).mean()
-    assert predictable_r2() == pytest.approx(0.0087, abs=2e-4)
-    assert reached == pytest.approx(predictable_r2(), abs=1e-3)
+    assert predictable_r2() == pytest.approx(0.0026, abs=1e-4)
+    assert reached == pytest.approx(predictable_r2(), abs=5e-4)
 
 
 def test_features_can_find_the_signal_out_of_sample(registry: FeatureRegistry) -> None:
     """A linear fit on the first 70 %, acting on the last 15 %, earns more than it costs."""
-    candles = sample_market()
+    assert np.mean([_linear_net(registry, seed) for seed in range(6)]) > 0.1e-4
+
+
+def _linear_net(registry: FeatureRegistry, seed: int) -> float:
+    """Net log-return a bar of the sign of a ridge regression, traded every 72 bars."""
+    candles = sample_market(seed=seed)
     matrix = build_features(candles, registry.names, registry)
     bars, horizon, cost = len(candles), 72, 6e-4
     train, test = np.arange(matrix.lookback, int(0.7 * bars)), int(0.85 * bars)
@@ -69,7 +74,7 @@ def test_features_can_find_the_signal_out_of_sample(registry: FeatureRegistry) -
     position = np.sign(values[decisions] @ weights)
     turnover = np.abs(np.diff(position, prepend=0)).sum()
     net = (position * target[decisions]).sum() - cost * turnover
-    assert net / (len(decisions) * horizon) > 0.3e-4
+    return float(net) / (len(decisions) * horizon)
 
 
 def test_too_few_bars() -> None:
