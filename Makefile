@@ -20,7 +20,7 @@ lint: install-dev
 	$(BIN)/lint-imports
 
 bench: install-dev
-	$(BIN)/pip install -q -c constraints.txt -e '.[bench]'
+	$(BIN)/pip install -qq -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m benchmarks
 
 install: $(VENV)/.installed
@@ -34,11 +34,11 @@ $(VENV)/bin/pip:
 
 $(VENV)/.installed: $(VENV)/bin/pip pyproject.toml constraints.txt
 	@echo "Installing BTC-AI into $(VENV) (torch is large; a few minutes the first time)"
-	@$(BIN)/pip install -q -c constraints.txt -e .
+	@$(BIN)/pip install -qq -c constraints.txt -e .
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	@$(BIN)/pip install -q -c constraints.txt -e '.[dev]'
+	@$(BIN)/pip install -qq -c constraints.txt -e '.[dev]'
 	@touch $@
 
 clean:

@@ -55,9 +55,9 @@ def _printf_format(value: str) -> str:
         return value
     if len(value) > 1000 or re.search(r"\)[^a-zA-Z%]*\d{4}", value):
         raise ValueError("must be shorter than 1000 characters, its fields narrower too")
-    record = logging.makeLogRecord({"asctime": "now", "message": (text := "what happened")})
+    record = logging.LogRecord("name", logging.INFO, "path", 1, text := "what happened", (), None)
     try:
-        shown = value % record.__dict__
+        shown = value % {**record.__dict__, "asctime": "now", "message": text}
     except (KeyError, ValueError, TypeError) as error:
         raise ValueError(f"is no format of Python's logging ({error})") from None
     if text not in shown:
@@ -214,11 +214,21 @@ class Config(Section):
     BUCKET_CONFIGS: dict[Name, BucketConfig] = Field(
         default_factory=_default_buckets, min_length=1, description="The buckets, by name"
     )
-    PROGRESSIVE_TRAINING: ProgressiveTraining = Field(default_factory=ProgressiveTraining)
-    KNOWLEDGE_TRANSFER: KnowledgeTransfer = Field(default_factory=KnowledgeTransfer)
-    MONITORING: Monitoring = Field(default_factory=Monitoring)
-    UPDATE_SYSTEM: UpdateSystem = Field(default_factory=UpdateSystem)
-    LOGGING: Logging = Field(default_factory=Logging)
+    PROGRESSIVE_TRAINING: ProgressiveTraining = Field(
+        default_factory=ProgressiveTraining, description="Training buckets one after the other"
+    )
+    KNOWLEDGE_TRANSFER: KnowledgeTransfer = Field(
+        default_factory=KnowledgeTransfer, description="What one bucket hands to the next"
+    )
+    MONITORING: Monitoring = Field(
+        default_factory=Monitoring, description="What is measured and shown while training"
+    )
+    UPDATE_SYSTEM: UpdateSystem = Field(
+        default_factory=UpdateSystem, description="How the program keeps itself current"
+    )
+    LOGGING: Logging = Field(
+        default_factory=Logging, description="What is logged, where, and in which form"
+    )
 
     @field_serializer("MODELS_DIR", "DATA_DIR", "LOG_DIR")
     def _as_text(self, path: Path) -> str:

@@ -8,6 +8,8 @@ from rich.table import Table
 
 Body = dict[str, Any]
 
+COLUMNS = ("bucket", "bps/bar", "return", "Sharpe", "max dd", "win", "pf", "trades", "hold")
+
 
 def number(value: float | None, form: str) -> str:
     """A number, or a dash where there is none."""
@@ -41,17 +43,7 @@ def summary(state: Body) -> Table:
         pad_edge=False,
         padding=(0, 1),
     )
-    for name in (
-        "bucket",
-        "net bps",
-        "return",
-        "Sharpe",
-        "drawdown",
-        "win",
-        "pf",
-        "trades",
-        "hold",
-    ):
+    for name in COLUMNS:
         table.add_column(name, justify="left" if name == "bucket" else "right", no_wrap=True)
     for step in state["steps"]:
         if not step["outcome"]:

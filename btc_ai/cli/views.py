@@ -171,7 +171,7 @@ class BarView:
         if state["state"] == "done":
             self.close()
             self._console.print(summary(state))
-        elif state["state"] != "running":
+        elif state["state"] not in ("running", "queued"):
             self._progress.console.print(f"run {state['run']}: {state['state']}", markup=False)
 
     def _bar(self, step: Body) -> TaskID:

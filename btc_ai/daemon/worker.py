@@ -3,6 +3,7 @@
 import ctypes
 import importlib
 import json
+import logging
 import os
 import signal
 import sys
@@ -46,6 +47,18 @@ class StderrLog:
     def error(self, event: str, **values: Any) -> None:
         """Log at ERROR."""
         self._record("error", event, values)
+
+
+class _Forward(logging.Handler):
+    """Sends what the libraries of this process log the same way."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record of the standard library's logging."""
+        level = "error" if record.levelno >= logging.ERROR else record.levelname.lower()
+        values = {"logger": record.name}
+        if record.exc_info:
+            values["traceback"] = "".join(traceback.format_exception(*record.exc_info))
+        StderrLog()._record(level, record.getMessage(), values)
 
 
 class LinkedStep:
@@ -116,6 +129,8 @@ def main() -> None:
     """Answer `worker.step` messages until `worker.exit`."""
     _die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.basicConfig(handlers=[_Forward()], level=logging.INFO)
+    logging.captureWarnings(True)
     link = WorkerLink(runtime_dir())
     step = LinkedStep(link)
     link.send("worker.ready", {"pid": os.getpid()})
