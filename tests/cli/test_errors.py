@@ -1,5 +1,10 @@
 """Bad input: a clear word, an exit code, nothing lost, no traceback (House.run checks that)."""
 
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 from tests.conftest import House
@@ -119,3 +124,34 @@ def test_another_configuration_than_the_daemons_is_refused(running: House) -> No
     text = running.run("--config", str(other), *SAMPLE, code=1)
     assert str(running.config_file) in text
     assert str(other) in text
+
+
+@pytest.fixture
+def small_disk(house: House) -> Iterator[Path]:
+    """A MODELS_DIR on a file system of 1 MiB; it takes a real mount."""
+    folder = house.root / "Models"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1M", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        reason = "a small file system cannot be mounted here; run the tests as root"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+    yield folder
+    house.close()
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.slow
+def test_a_full_disk_then_resume(house: House, small_disk: Path) -> None:
+    arguments = (*SAMPLE, "--bucket", "Short", "--episodes", "12")
+    filler = small_disk / "filler"
+    filler.write_bytes(bytes(600 * 1024))
+    text = house.run(*arguments, code=1)
+    assert "disk full while writing" in text
+    assert "btc-ai train --resume" in text
+    assert house.json("show")["state"] == "failed"
+    filler.unlink()
+    subprocess.run(["mount", "-o", "remount,size=20M", str(small_disk)], check=True)
+    house.run("train", "--resume")
+    resumed = house.weights()
+    house.run(*arguments)
+    assert house.weights() == resumed

@@ -30,6 +30,7 @@ class TrainingService:
         self._news: asyncio.Queue[tuple[str, Body, str]] = asyncio.Queue()
         self._runner: Runner | None = None
         self._wanted: str | None = None
+        self._unwritten: dict[str, tuple[str, str | None]] = {}
         self._settled = asyncio.Event()
         self._settled.set()
         self._ending = False
@@ -106,19 +107,28 @@ class TrainingService:
         level = self._context.log.error if error else self._context.log.info
         level("run ends", run=run, state=state, error=error or "none")
         try:
-            self._changed(self._context.journal.set_job(run, state=state, error=error))
+            job = self._context.journal.set_job(run, state=state, error=error)
         except BtcAiError as unwritten:
             self._context.log.error("journal", run=run, error=str(unwritten))
-            view = {**self._view(self._context.journal.job(run)), "state": "failed"}
-            view["error"] = "\n".join(filter(None, (error, str(unwritten))))
-            self._news.put_nowait(("training.run", view, run))
+            self._unwritten[run] = "failed", "\n".join(filter(None, (error, str(unwritten))))
+            job = self._context.journal.job(run)
+        self._changed(job)
+
+    def _settle(self) -> None:
+        """Write down the ends that a full disk kept from the journal; raises where it still is."""
+        for run, (state, error) in list(self._unwritten.items()):
+            self._context.journal.set_job(run, state=state, error=error)
+            del self._unwritten[run]
 
     def _progress(self, run: str) -> dict[int, Body]:
         runner = self._runner
         return runner.progress if runner is not None and runner.job.id == run else {}
 
     def _view(self, job: Job) -> Body:
-        return run_view(job, self._progress(job.id))
+        view = run_view(job, self._progress(job.id))
+        if job.id in self._unwritten:
+            view["state"], view["error"] = self._unwritten[job.id]
+        return view
 
     def _changed(self, job: Job) -> None:
         self._news.put_nowait(("training.run", self._view(job), job.parent_id))
@@ -149,6 +159,7 @@ class TrainingService:
 
     async def _start_run(self, body: StartBody, call: Call) -> Body:
         check_options(body)
+        self._settle()
         config, journal = self._config(), self._context.journal
         if body.resume:
             job, note = resume(journal, config, body, call.id)
@@ -195,12 +206,14 @@ class TrainingService:
         return matching[0]
 
     async def _stop_run(self, body: RunBody, call: Call) -> Body:
-        return await self._interrupt(self._find(body.run), "stopped")
+        return await self._interrupt(body.run, "stopped")
 
     async def _pause_run(self, body: RunBody, call: Call) -> Body:
-        return await self._interrupt(self._find(body.run), "paused")
+        return await self._interrupt(body.run, "paused")
 
-    async def _interrupt(self, job: Job, state: str) -> Body:
+    async def _interrupt(self, run: str | None, state: str) -> Body:
+        self._settle()
+        job = self._find(run)
         if job.state not in ("queued", "running", "paused"):
             raise TrainingError(f"run {job.id} is {job.state}; there is nothing to interrupt")
         runner = self._runner
@@ -213,6 +226,7 @@ class TrainingService:
         return self._view(self._context.journal.job(job.id))
 
     async def _continue_run(self, body: RunBody, call: Call) -> Body:
+        self._settle()
         job = self._find(body.run)
         if job.state not in ("paused", "stopped", "failed"):
             raise TrainingError(f"run {job.id} is {job.state}; there is nothing to continue")
