@@ -35,8 +35,8 @@ def summary(state: Body) -> Table:
     market = f"{state['symbol']} {state['interval']}"
     label = f"{market} (synthetic)" if state["synthetic"] else market
     table = Table(
-        title=f"Run {state['run']} on the held-out test part of {label}, net of cost",
-        caption="flat earns 0; hold: buy and hold, bps a bar; pf: profit factor; dd: drawdown",
+        title=f"Run {state['run']}: held-out test of {label}, net of cost",
+        caption="flat earns 0; hold: buy and hold; pf: profit factor; dd: drawdown",
         title_justify="left",
         caption_justify="left",
         box=box.SIMPLE,

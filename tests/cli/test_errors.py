@@ -144,7 +144,7 @@ def small_disk(house: House) -> Iterator[Path]:
 def test_a_full_disk_then_resume(house: House, small_disk: Path) -> None:
     arguments = (*SAMPLE, "--bucket", "Short", "--episodes", "12")
     filler = small_disk / "filler"
-    filler.write_bytes(bytes(600 * 1024))
+    filler.write_bytes(bytes(880 * 1024))
     text = house.run(*arguments, code=1)
     assert "disk full while writing" in text
     assert "btc-ai train --resume" in text
