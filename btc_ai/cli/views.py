@@ -170,7 +170,7 @@ class BarView:
             self._progress.update(bar, completed=done, words=said)
         if state["state"] == "done":
             self.close()
-            self._console.print(summary(state))
+            self._console.print("", summary(state), sep="\n")
         elif state["state"] not in ("running", "queued"):
             self._progress.console.print(f"run {state['run']}: {state['state']}", markup=False)
 
