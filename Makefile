@@ -1,5 +1,6 @@
 # make demo: set everything up, train all four buckets on the sample market, show the result.
 # make test: set everything up, check the code, run every test.
+# make bench [CANDLES=file]: measure every claim of speed; writes benchmarks/results.md.
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -21,7 +22,7 @@ lint: install-dev
 
 bench: install-dev
 	$(BIN)/pip install -qq -c constraints.txt -e '.[bench]'
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(CANDLES)
 
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev

@@ -1,6 +1,6 @@
 """Training throughput against stable-baselines3's DQN and against the machine's matmul rate.
 
-    pip install 'btc-ai[bench]' && python benchmarks/throughput.py [--rounds 7]
+    pip install 'btc-ai[bench]' && python -m benchmarks.throughput [--rounds 7]
 
 Both learn the same AR(1) market with the same LayerNorm MLP 2 × 128, on one thread, in turns.
 DQN runs at its own defaults: batches of 32 every 4 steps, which is a replay ratio of 8. CF-Q(λ)

@@ -1,5 +1,6 @@
 """What is documented is true, and what there is is documented."""
 
+import json
 import re
 from pathlib import Path
 
@@ -63,3 +64,8 @@ def test_every_example_in_the_plugin_guide_runs() -> None:
         names: dict[str, object] = {}
         exec(compile(block, "plugins.md", "exec"), names)
         assert any(name.startswith("btc_ai_") for name in names)
+
+
+def test_the_schema_beside_the_example_is_the_configurations() -> None:
+    written = json.loads((ROOT / "config/btc_ai.schema.json").read_text())
+    assert written == Config.model_json_schema(), "run: btc-ai config schema > config/…"
