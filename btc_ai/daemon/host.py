@@ -48,7 +48,7 @@ class Record:
         try:
             status = self.service.status()
             encode(Envelope("plugin.status", status, "daemon"))
-        except Exception as error:  # noqa: BLE001  # a fence: the others' status must be shown
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # a fence: show the others
             return {"error": f"{type(error).__name__}: {error}"[:1000]}
         return status
 

@@ -1,0 +1,51 @@
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from btc_ai.api import errors, hooks
+from btc_ai.daemon.context import LocalContext
+from btc_ai.daemon.journal import SqliteJournal
+from btc_ai.daemon.workers import ProcessWorker
+from btc_ai.errors import BtcAiError
+
+
+def test_every_error_has_a_code_of_its_own() -> None:
+    offered = [getattr(errors, name) for name in errors.__all__]
+    assert all(issubclass(one, BtcAiError) for one in offered)
+    assert len({one.code for one in offered}) == len(offered)
+
+
+@pytest.mark.parametrize("name", ["btc_ai_service", "btc_ai_features"])
+def test_every_hook_is_documented(name: str) -> None:
+    assert inspect.getdoc(getattr(hooks, name))
+
+
+def test_api_loads_neither_torch_nor_pandas() -> None:
+    code = (
+        "import sys, btc_ai.api.hooks, btc_ai.api.journal, btc_ai.api.step, btc_ai.api.discovery, "
+        "btc_ai.daemon.app, btc_ai.daemon.worker;"
+        "heavy = {'torch', 'pandas', 'pyarrow', 'ccxt', 'talib', 'btc_ai.learning'};"
+        "print(*heavy & {*sys.modules})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path("/")
+    )
+    assert done.stdout.strip() == ""
+
+
+def test_the_daemon_keeps_the_contract() -> None:
+    from btc_ai.api import journal, service
+
+    pairs: list[tuple[type, type]] = [
+        (service.Worker, ProcessWorker), (journal.Journal, SqliteJournal),
+        (service.Context, LocalContext),
+    ]  # fmt: skip
+    for protocol, made in pairs:
+        for name, wanted in inspect.getmembers(protocol, inspect.isfunction):
+            if name.startswith("_"):
+                continue
+            offered = inspect.signature(getattr(made, name)).parameters
+            assert list(offered) == list(inspect.signature(wanted).parameters), name

@@ -1,0 +1,118 @@
+import asyncio
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from btc_ai.bus.broker import Broker
+from btc_ai.daemon.dispatch import Dispatcher
+from btc_ai.daemon.tasks import Tasks
+from btc_ai.daemon.workers import ProcessWorker
+from tests.api.conftest import site  # noqa: F401  # a fixture of these tests too
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@dataclass
+class Records:
+    """A Logger that keeps what it gets; as strict about names as structlog's."""
+
+    kept: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
+
+    def debug(self, event: str, **values: Any) -> None:
+        self.kept.append(("debug", event, values))
+
+    def info(self, event: str, **values: Any) -> None:
+        self.kept.append(("info", event, values))
+
+    def warning(self, event: str, **values: Any) -> None:
+        self.kept.append(("warning", event, values))
+
+    def error(self, event: str, **values: Any) -> None:
+        self.kept.append(("error", event, values))
+
+    def of(self, level: str) -> list[str]:
+        return [event for kind, event, _ in self.kept if kind == level]
+
+
+@dataclass
+class Floor:
+    """A broker with its tasks, and workers over it."""
+
+    runtime: Path
+    broker: Broker
+    dispatcher: Dispatcher
+    log: Records
+    workers: list[ProcessWorker] = field(default_factory=list)
+
+    def worker(self, **limits: float) -> ProcessWorker:
+        usual = {"limit_s": 5.0, "term_limit_s": 2.0, "first_delay_s": 0.02}
+        made = ProcessWorker(self.broker, self.runtime, self.log, **{**usual, **limits})
+        self.workers.append(made)
+        return made
+
+
+@asynccontextmanager
+async def floor(runtime: Path) -> AsyncIterator[Floor]:
+    log = Records()
+    dispatcher = Dispatcher(log)
+    broker = Broker(runtime, lambda one, peer: dispatcher.handle(broker, one, peer))
+    tasks = Tasks(log)
+    tasks.spawn("commands", broker.serve_commands(), forever=True)
+    tasks.spawn("subscriptions", broker.serve_subscriptions(), forever=True)
+    made = Floor(runtime, broker, dispatcher, log)
+    try:
+        yield made
+    finally:
+        for worker in made.workers:
+            await worker.close()
+        await tasks.cancel()
+        await dispatcher.tasks.cancel()
+        broker.close()
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def wait_for_end(pid: int, limit: float = 10) -> None:
+    end = time.monotonic() + limit
+    while alive(pid):
+        assert time.monotonic() < end, f"process {pid} lives on"
+        time.sleep(0.02)
+
+
+def descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+
+
+def children() -> list[int]:
+    return [
+        int(pid)
+        for task in Path("/proc/self/task").iterdir()
+        for pid in (task / "children").read_text().split()
+    ]
+
+
+async def until(what: Any, limit: float = 20) -> None:
+    async with asyncio.timeout(limit):
+        while not what():
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
+    made = Path(tempfile.mkdtemp(prefix="btc-ai-d-", dir="/tmp"))
+    yield made
+    shutil.rmtree(made, ignore_errors=True)

@@ -1,0 +1,122 @@
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from btc_ai.config import Logging
+from btc_ai.daemon.logs import logger, start_logging, stop_logging
+from btc_ai.errors import BtcAiError
+from tests.test_config import as_nobody
+
+NASTY = [
+    "a\nb", "a\r\nb", "a\x1b[2Jb", "a\u2028b", "a\u2029b", "a\x85b", "a\x0bb", "a\x0cb", "a\x00b",
+    "a\x1cb", "a\x9bb", "a\x7fb",
+]  # fmt: skip
+FORGED = "2026-01-01 00:00:00,000 - btc_ai - ERROR - forged"
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Path]]:
+    """Begin logging into a folder; the test's own handlers are put back afterwards."""
+    root = logging.getLogger()
+    kept, level = list(root.handlers), root.level
+    for handler in kept:
+        root.removeHandler(handler)
+
+    def begin(**settings: Any) -> Path:
+        start_logging(Logging(**settings), tmp_path / "Logs", console=False)
+        return tmp_path / "Logs"
+
+    with warnings.catch_warnings():
+        yield begin
+    stop_logging()
+    logging.captureWarnings(False)
+    root.setLevel(level)
+    for handler in kept:
+        root.addHandler(handler)
+
+
+def lines(folder: Path, name: str = "btc_ai.log") -> list[str]:
+    return (folder / name).read_text(encoding="utf-8").splitlines()
+
+
+@pytest.mark.parametrize("nasty", NASTY)
+def test_no_record_forges_a_line(start: Callable[..., Path], nasty: str) -> None:
+    folder = start()
+    logger("x").info(nasty)
+    logger("x").info("event", value=nasty)
+    logger("x").info("event", **{nasty: 1})
+    logging.getLogger("somebody.elses").warning("%s", nasty)
+    found = lines(folder)
+    assert len(found) == 4
+    assert all(line.isprintable() for line in found)
+    assert all(" - INFO - " in line or " - WARNING - " in line for line in found)
+
+
+def test_tracebacks_are_kept_and_forge_nothing(start: Callable[..., Path]) -> None:
+    folder = start()
+    try:
+        raise ValueError(f"first\n{FORGED}\n\x1b[31m")
+    except ValueError:
+        logger("x").error("went wrong", exc_info=True)
+        logging.getLogger("other").error("too", exc_info=True)
+    logger("x").error("worker", traceback=f"Traceback:\n{FORGED}\n\x1b[2J")
+    found = lines(folder)
+    records = [line for line in found if not line.startswith("  ")]
+    assert [line.rpartition(" - ")[2] for line in records] == ["went wrong", "too", "worker"]
+    text = "\n".join(found)
+    assert text.count("ValueError: first") == 2 and text.count("test_logs.py") == 2
+    assert "\x1b" not in text
+    assert lines(folder, "error.log") == found
+
+
+def test_error_log_holds_errors_only(start: Callable[..., Path]) -> None:
+    folder = start(LEVEL="DEBUG")
+    log = logger("x")
+    for level in ("debug", "info", "warning", "error", "critical"):
+        getattr(log, level)(level)
+    levels = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+    assert [line.split(" - ")[2] for line in lines(folder)] == levels
+    assert [line.split(" - ")[2] for line in lines(folder, "error.log")] == levels[3:]
+
+
+def test_level(start: Callable[..., Path]) -> None:
+    folder = start(LEVEL="WARNING")
+    logger("x").info("quiet")
+    logger("x").warning("loud")
+    assert len(lines(folder)) == 1
+
+
+def test_without_files(start: Callable[..., Path]) -> None:
+    folder = start(FILE_LOGGING=False)
+    logger("x").error("nowhere")
+    assert not folder.exists()
+
+
+def test_values_are_kept_whole(start: Callable[..., Path]) -> None:
+    folder = start()
+    logger("x").info("100 % of %s", path="/tmp/é", odd="\udcff", n=3)
+    assert lines(folder)[0].endswith(r"100 % of %s path=/tmp/é odd=\udcff n=3")
+
+
+def test_warnings_are_logged(start: Callable[..., Path]) -> None:
+    folder = start()
+    warnings.warn("old\nthing", DeprecationWarning, stacklevel=1)
+    assert len(lines(folder)) == 1 and "old" in lines(folder)[0]
+
+
+def test_folder_that_cannot_be_written(tmp_path: Path, start: Callable[..., Path]) -> None:
+    (tmp_path / "Logs").write_text("a file")
+    with pytest.raises(BtcAiError, match=r"LOG_DIR .* cannot be written"):
+        start()
+    (tmp_path / "Logs").unlink()
+    (tmp_path / "Logs").mkdir(mode=0o755)
+    with pytest.raises(BtcAiError, match="Permission denied"), as_nobody():
+        start()
+    (tmp_path / "Logs" / "error.log").mkdir()
+    with pytest.raises(BtcAiError, match="Is a directory"):
+        start()
+    assert logging.getLogger().handlers == []
