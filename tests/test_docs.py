@@ -35,7 +35,10 @@ def test_every_command_stands_in_the_specification() -> None:
         for kind in (DaemonCommands, TrainingService, TransferService)
     )
     offered = set(re.findall(r'Command\(\s*"([a-z.]+)"', source))
-    events = set(re.findall(r'"(training\.(?:run|progress))"', source)) | {"daemon.state"}
+    events = set(re.findall(r'"(training\.(?:run|progress))"', source)) | {
+        "daemon.state",
+        "plugin.state",
+    }
     kinds = documented - {"commands.sock", "events.sock"}
     assert offered | events == {kind for kind in kinds if not kind.startswith("reply.")}
 

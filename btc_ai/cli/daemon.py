@@ -25,7 +25,7 @@ STOP_LIMIT_S = 75.0
 def _command(here: Globals) -> list[str]:
     config = here.config_file
     return [
-        sys.executable, "-m", "btc_ai.daemon", *(["--config", str(config)] if config else []),
+        sys.executable, "-P", "-m", "btc_ai.daemon", *(["--config", str(config)] if config else []),
     ]  # fmt: skip
 
 

@@ -49,19 +49,28 @@ class Tally:
         self._first_delay_s = first_delay_s
         self._times: deque[float] = deque()
         self._causes: Counter[str] = Counter()
+        self._fruitless = 0
+
+    def progressed(self) -> None:
+        """The step got somewhere since the last death."""
+        self._fruitless = 0
 
     def record(self, cause: str) -> float:
-        """Count a death; return the delay in seconds. Raises WorkerFailedError after too many."""
+        """Count a death; return the delay in seconds.
+
+        Raises WorkerFailedError after 5 within 60 s, or 5 without progress in between.
+        """
         now = time.monotonic()
         self._causes[cause] += 1
+        self._fruitless += 1
         self._times.append(now)
         while now - self._times[0] > DEATHS_WITHIN_S:
             self._times.popleft()
-        if len(self._times) >= DEATHS_ALLOWED:
+        if max(len(self._times), self._fruitless) >= DEATHS_ALLOWED:
             causes = ", ".join(f"{count} × {cause}" for cause, count in self._causes.items())
             raise WorkerFailedError(
-                f"the worker died {len(self._times)} times in {DEATHS_WITHIN_S:g} s ({causes}); "
-                "see the log, then go on with `btc-ai train --resume`"
+                f"the worker died too often ({causes}); see the log, then go on with "
+                "`btc-ai train --resume`"
             )
         return float(min(self._first_delay_s * 2 ** (len(self._times) - 1), MAX_DELAY_S))
 
@@ -83,6 +92,7 @@ class ProcessWorker:
         self._pump: asyncio.Task[None] | None = None
         self._outcome: asyncio.Future[Envelope] | None = None
         self._on_progress: Callable[[Body], None] = lambda body: None
+        self._tally = Tally(first_delay_s)
         self._stopping = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -98,7 +108,7 @@ class ProcessWorker:
         """Run one step; see `btc_ai.api.service.Worker`."""
         self._on_progress = on_progress
         step = {"function": function, "arguments": arguments}
-        tally = Tally(self._first_delay_s)
+        self._tally = tally = Tally(self._first_delay_s)
         self._idle.clear()
         try:
             while True:
@@ -178,6 +188,7 @@ class ProcessWorker:
     def _hear(self, message: Envelope) -> None:
         if message.kind == "worker.progress":
             try:
+                self._tally.progressed()
                 self._on_progress(message.body)
             except Exception:  # noqa: BLE001  # a fence: a listener must not end the broker
                 self._log.error("progress could not be taken", exc_info=True)

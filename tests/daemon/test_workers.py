@@ -133,6 +133,21 @@ def test_tally_backs_off() -> None:
         tally.record("x")
 
 
+def test_tally_counts_deaths_without_progress_however_far_apart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = iter(range(0, 10_000, 100))
+    monkeypatch.setattr("btc_ai.daemon.workers.time.monotonic", lambda: float(next(clock)))
+    tally = Tally()
+    for _ in range(10):
+        tally.record("x")
+        tally.progressed()
+    for _ in range(4):
+        tally.record("x")
+    with pytest.raises(WorkerFailedError):
+        tally.record("x")
+
+
 def test_worker_that_cannot_start(runtime: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def work(here: Floor) -> None:
         monkeypatch.setattr(sys, "executable", str(runtime / "no-python"))
