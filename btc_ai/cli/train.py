@@ -1,6 +1,7 @@
 """`btc-ai train` and `btc-ai watch`: start a run, and follow it until it ends."""
 
 import sys
+from contextlib import closing
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -87,7 +88,7 @@ def follow(
     """Show a run until it ends; return the exit code."""
     from btc_ai.cli.views import make_view
 
-    with make_view(as_json=as_json, quiet=here.quiet) as view:
+    with closing(make_view(as_json=as_json, quiet=here.quiet)) as view:
         try:
             final = _events(client, feed, run, view)
         except KeyboardInterrupt:

@@ -2,8 +2,7 @@
 
 import sys
 import time
-from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
@@ -19,17 +18,6 @@ LINE_EVERY_S = 2.0
 class View(Protocol):
     """Shows the states and the progress of one run."""
 
-    def __enter__(self) -> Self:
-        """Begin."""
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """End."""
-
     def run(self, state: Body) -> None:
         """The run, whole, after a change of state."""
 
@@ -37,7 +25,7 @@ class View(Protocol):
         """The end of an episode."""
 
     def close(self) -> None:
-        """Leave the terminal as it should be. May be called twice."""
+        """Leave the terminal as it should be; may be called twice."""
 
 
 def make_view(*, as_json: bool, quiet: bool) -> View:
@@ -52,17 +40,6 @@ def make_view(*, as_json: bool, quiet: bool) -> View:
 
 class _Plain:
     """A view with nothing to clean up."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Nothing to clean up."""
@@ -125,7 +102,7 @@ class BarView:
     """One progress bar a bucket."""
 
     def __init__(self, console: Console) -> None:
-        """Bars on a terminal."""
+        """Take over the lines below."""
         self._console = console
         self._bars: dict[int, TaskID] = {}
         self._progress = Progress(
@@ -136,20 +113,7 @@ class BarView:
             console=console,
         )
         self._open = True
-
-    def __enter__(self) -> Self:
-        """Take over the lines below."""
         self._progress.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Give them back."""
-        self.close()
 
     def close(self) -> None:
         """Stop drawing."""
