@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -136,16 +137,23 @@ class House:
             raise
 
 
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    """A house without a running daemon."""
+@contextmanager
+def open_house(root: Path) -> Iterator[House]:
+    """A house without a running daemon; whatever runs in it ends with it."""
     runtime = Path(tempfile.mkdtemp(prefix="btc-ai-"))
-    made = House(tmp_path, runtime)
+    made = House(root, runtime)
     try:
         yield made
     finally:
         made.close()
         shutil.rmtree(runtime, ignore_errors=True)
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    """A house of this test's own."""
+    with open_house(tmp_path) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import House
+from tests.conftest import House, open_house
 
 SAMPLE = ("train", "--market", "sample")
 
@@ -90,16 +90,27 @@ def _restart(house: House) -> None:
     house.run("daemon", "restart")
 
 
+LONG_RUN = (*SAMPLE, "--sequence", "Scalping", "Short", "--episodes", "30")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The weights of LONG_RUN when nothing happens to it."""
+    with open_house(tmp_path_factory.mktemp("undisturbed")) as house:
+        house.configure(BUFFER_SIZE=8192)
+        house.run(*LONG_RUN)
+        return house.weights()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "fault", [_kill_worker, _kill_daemon, _stop_and_resume, _pause_and_continue, _restart]
 )
-def test_a_run_goes_on_bit_identical_after(house: House, fault: Callable[[House], None]) -> None:
+def test_a_run_goes_on_bit_identical_after(
+    house: House, undisturbed: list[str], fault: Callable[[House], None]
+) -> None:
     house.configure(BUFFER_SIZE=8192)
-    options = ("--sequence", "Scalping", "Short", "--episodes", "30")
-    house.run(*SAMPLE, *options)
-    undisturbed = house.weights()
-    house.run(*SAMPLE, *options, "--detach")
+    house.run(*LONG_RUN, "--detach")
     for at in (4, 36):
         house.wait_for(lambda at=at: house.episode() >= at)
         fault(house)
