@@ -35,6 +35,7 @@ BUILTIN_FEATURES = (
     "price", "volume", "macd", "rsi", "ema", "bollinger", "ichimoku", "fibonacci",
 )  # fmt: skip
 HORIZON_LIMIT = 100_000
+SYMBOL_PATTERN = r"^[A-Za-z0-9]{1,20}/[A-Za-z0-9]{1,20}(:[A-Za-z0-9-]{1,20})?$"
 INTERVAL_PATTERN = r"^[1-9]\d*[smhdw]$"
 
 
@@ -192,7 +193,9 @@ class Config(Section):
     DATA_DIR: Directory = Field(Path("Data"), description="Directory for training data")
     LOG_DIR: Directory = Field(Path("Logs"), description="Directory for log files")
 
-    SYMBOL: str = Field("BTC/USDT", pattern=r"^\S+$", description="Market to train on")
+    SYMBOL: str = Field(
+        "BTC/USDT", pattern=SYMBOL_PATTERN, description="Market to train on, BASE/QUOTE"
+    )
     INTERVAL: str = Field("5m", pattern=INTERVAL_PATTERN, description="Candle interval")
     COST_BPS: float = Field(
         6.0, ge=0, le=1000, description="Cost of a trade in basis points of its size, a side"

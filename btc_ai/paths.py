@@ -73,6 +73,12 @@ def runtime_dir() -> Path:
     return own
 
 
+def candle_file(data_dir: Path, symbol: str, interval: str) -> Path:
+    """Where the candles of a market are kept: `BTC-USDT_5m.parquet`."""
+    name = symbol.strip().upper().replace("/", "-").replace(":", "-")
+    return data_dir / f"{name}_{interval}.parquet"
+
+
 def command_socket(runtime: Path) -> Path:
     """Where commands are sent (ROUTER)."""
     return runtime / "commands.sock"

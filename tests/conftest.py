@@ -31,6 +31,7 @@ class House:
     root: Path
     runtime: Path
     config: dict[str, Any] = field(default_factory=dict)
+    unset_config: bool = False
 
     def __post_init__(self) -> None:
         """Write the configuration."""
@@ -44,12 +45,16 @@ class House:
     @property
     def environment(self) -> dict[str, str]:
         """The environment of every command."""
-        return os.environ | {
-            "BTC_AI_CONFIG": str(self.config_file),
-            "BTC_AI_RUNTIME_DIR": str(self.runtime),
-            "HOME": str(self.root),
-            "COLUMNS": "120",
-        }
+        config = {} if self.unset_config else {"BTC_AI_CONFIG": str(self.config_file)}
+        return (
+            os.environ
+            | config
+            | {
+                "BTC_AI_RUNTIME_DIR": str(self.runtime),
+                "HOME": str(self.root),
+                "COLUMNS": "120",
+            }
+        )
 
     def configure(self, **values: Any) -> None:
         """Set keys of the configuration."""

@@ -3,6 +3,8 @@
 Exit codes: 0 done, 1 failed, 2 usage, 3 no daemon reachable, 130 interrupted.
 """
 
+import io
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -72,13 +74,26 @@ def join_sequence(arguments: Sequence[str]) -> list[str]:
     return joined
 
 
+def _prepare_output() -> None:
+    """Let no closed or narrow output end a command whose work is done."""
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115  # open to the end
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
 def main() -> None:
     """Run the command line."""
+    _prepare_output()
     try:
         app(args=join_sequence(sys.argv[1:]), prog_name="btc-ai")
     except BtcAiError as error:
         sys.stderr.write(f"btc-ai: {error}\n")
         sys.exit({"usage": 2, "no_daemon": 3}.get(error.code, 1))
+    except OSError as error:
+        sys.stderr.write(f"btc-ai: the output cannot be written: {error.strerror}\n")
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -40,7 +40,12 @@ def check(
     from btc_ai.config import load_config
 
     path = find_config(file or current(ctx).config_option)
-    load_config(path, features=known_features())
+    try:
+        load_config(path, features=known_features())
+    except ConfigError as error:
+        if as_json:
+            print_json({"file": str(path), "valid": False, "errors": str(error)})
+        raise
     if as_json:
         print_json({"file": str(path) if path else None, "valid": True})
     else:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -127,6 +128,15 @@ def stop_daemon(here: Globals) -> None:
         time.sleep(0.05)
 
 
+def _with_running_config(here: Globals) -> Globals:
+    """The same, with the running daemon's configuration where none was named."""
+    if here.config_option is not None or "BTC_AI_CONFIG" in os.environ:
+        return here
+    with here.client() as client:
+        used = client.call("daemon.status")["config_file"]
+    return replace(here, config_option=Path(used) if used else None)
+
+
 def _alive(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
@@ -139,6 +149,7 @@ def restart(ctx: typer.Context) -> None:
     """Stop the daemon, if one runs, and start it again; runs in progress go on."""
     here = current(ctx)
     if listens(here):
+        here = _with_running_config(here)
         stop_daemon(here)
     pid = start_daemon(here)
     here.say(f"the daemon runs in the background (process {pid})")

@@ -135,14 +135,15 @@ def sample(
     ctx: typer.Context,
     bars: Annotated[int, typer.Option(min=1_000, help="Number of 5-minute bars.")] = 60_000,
     seed: Annotated[int, typer.Option(min=0, help="Another seed, another market.")] = 0,
+    replace: Annotated[bool, typer.Option(help="Replace another sample market.")] = False,
     json: Json = False,
 ) -> None:
     """Make the synthetic sample market, in which a weak signal is planted."""
-    from btc_ai.market.sample import sample_market
+    from btc_ai.market.sample import sample_market, save_sample
 
     store = _store(ctx)
     candles = sample_market(bars, seed)
-    store.save(candles)
+    save_sample(store, candles, replace=replace)
     _report(ctx, store, candles, "made the sample market", notes=[], json=json)
 
 

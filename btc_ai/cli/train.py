@@ -8,6 +8,7 @@ import typer
 
 from btc_ai.cli.context import Globals, current, print_json
 from btc_ai.cli.daemon import connect
+from btc_ai.errors import UsageError
 
 if TYPE_CHECKING:
     from btc_ai.bus.client import Client, Subscription
@@ -30,7 +31,9 @@ def train(
         str | None,
         typer.Option(metavar="A B C | A,B,C", help="Buckets to train, in order"),
     ] = None,
-    episodes: Annotated[int | None, typer.Option(min=1, help="Episodes a bucket")] = None,
+    episodes: Annotated[
+        int | None, typer.Option(min=1, help="Episodes a bucket (default: EPISODES_PER_BUCKET)")
+    ] = None,
     bucket: Annotated[str | None, typer.Option(help="Train this bucket alone")] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Take up the newest unfinished run where it stopped")
@@ -38,7 +41,7 @@ def train(
     no_transfer: Annotated[
         bool, typer.Option("--no-transfer", help="Start each bucket from scratch")
     ] = False,
-    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the run")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, max=2**63 - 1, help="Seed of the run")] = None,
     symbol: Annotated[str | None, typer.Option(help="Market, e.g. BTC/USDT")] = None,
     interval: Annotated[str | None, typer.Option(help="Candle interval, e.g. 5m")] = None,
     market: Annotated[
@@ -49,8 +52,11 @@ def train(
 ) -> None:
     """Train the buckets one after the other and watch; Ctrl-C leaves the run going on."""
     here = current(ctx)
+    names = None if sequence is None else [name for name in sequence.split(",") if name]
+    if names == []:
+        raise UsageError("--sequence names no bucket; leave it out to train all of them")
     body: Body = {
-        "sequence": [name for name in sequence.split(",") if name] if sequence else None,
+        "sequence": names,
         "bucket": bucket,
         "episodes": episodes,
         "resume": resume,

@@ -13,6 +13,7 @@ from btc_ai.cli.tables import duration, number, summary
 Body = dict[str, Any]
 
 LINE_EVERY_S = 2.0
+WIDE = 96
 
 
 class View(Protocol):
@@ -107,7 +108,7 @@ class BarView:
         self._bars: dict[int, TaskID] = {}
         self._progress = Progress(
             TextColumn("{task.fields[bucket]}"),
-            BarColumn(bar_width=10),
+            BarColumn(bar_width=10 if console.width >= WIDE else 6),
             TextColumn("{task.completed:.0f}/{task.total:.0f}"),
             TextColumn("{task.fields[words]}", markup=False),
             console=console,
@@ -126,10 +127,8 @@ class BarView:
         for step in state["steps"]:
             bar = self._bar(step)
             said = step["state"] + transfer_words(step)
-            if step["state"] == "running" and step["metrics"]:
-                said = words({"metrics": step["metrics"]})
-            elif step["state"] == "done":
-                said = words({"metrics": step["metrics"]}) if step["metrics"] else "done"
+            if step["state"] in ("running", "done") and step["metrics"]:
+                said = self._words(step)
             done = step["episodes"] if step["state"] == "done" else step["episode"]
             self._progress.update(bar, completed=done, words=said)
         if state["state"] == "done":
@@ -149,10 +148,13 @@ class BarView:
         """Move the bucket's bar."""
         bar = self._bars.get(body["position"])
         if bar is not None:
-            self._progress.update(bar, completed=body["episode"], words=words(body))
+            self._progress.update(bar, completed=body["episode"], words=self._words(body))
+
+    def _words(self, body: Body) -> str:
+        return words(body, speed=self._console.width >= WIDE)
 
 
-def words(body: Body) -> str:
+def words(body: Body, *, speed: bool = True) -> str:
     """Reward, loss, win rate, profit factor, speed and time left."""
     metrics = body["metrics"]
     parts = [
@@ -161,7 +163,7 @@ def words(body: Body) -> str:
         f"win {number(metrics['win_rate'], '.0%')}",
         f"pf {number(metrics['profit_factor'], '.2f')}",
     ]
-    if metrics.get("bars_per_second"):
+    if speed and metrics.get("bars_per_second"):
         parts.append(f"{metrics['bars_per_second'] / 1000:.0f}k bars/s")
     if body.get("eta_s"):
         parts.append(f"{duration(body['eta_s'])} left")

@@ -8,6 +8,7 @@ from btc_ai.errors import DataError
 from btc_ai.market.candles import check_symbol
 from btc_ai.market.quality import QualityReport, check_candles, repair
 from btc_ai.market.store import CandleInfo, CandleStore
+from btc_ai.paths import candle_file
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,7 @@ def check_store(
     Raises DataError where nothing is stored under those names.
     """
     wanted = check_symbol(symbol) if symbol else None
-    found = [
-        info
-        for info in store.list()
-        if wanted in {None, info.symbol} and interval in {None, info.interval}
-    ]
+    found = [info for info in store.list() if _matches(store, info, wanted, interval)]
     if not found:
         named = " ".join(filter(None, (symbol, interval))) or "any market"
         raise DataError(
@@ -60,9 +57,20 @@ def check_store(
     return [_check(store, info, mend) for info in found]
 
 
+def _matches(
+    store: CandleStore, info: CandleInfo, symbol: str | None, interval: str | None
+) -> bool:
+    """Whether a file is meant; one that cannot be read is known by its name."""
+    if info.error is not None and symbol and interval:
+        return info.path == store.path(symbol, interval)
+    if info.error is not None and symbol:
+        return info.path.name.startswith(candle_file(store.data_dir, symbol, "").stem)
+    return symbol in {None, info.symbol} and interval in {None, info.interval}
+
+
 def _check(store: CandleStore, info: CandleInfo, mend: bool) -> Checkup:
     if info.error is not None:
-        return Checkup(info.path, unreadable=info.error)
+        return Checkup(info.path, unreadable=f"{info.path.name}: {info.error}")
     try:
         candles = store.read(info.symbol, info.interval)
     except DataError as error:

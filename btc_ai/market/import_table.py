@@ -28,7 +28,8 @@ def read_table(path: Path) -> pd.DataFrame:
     """
     name = path.name.lower()
     if not path.is_file():
-        raise DataError(f"{path} is not a file: give the path of a parquet, feather or CSV file")
+        what = "is not a file" if path.exists() else "does not exist"
+        raise DataError(f"{path} {what}: give the path of a parquet, feather or CSV file")
     try:
         if name.endswith((".parquet", ".pq")):
             table = pd.read_parquet(path)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from btc_ai.errors import DataError
 from btc_ai.market.candles import SAMPLE_SYMBOL, Candles, interval_ms
+from btc_ai.market.store import CandleStore
 
 BARS = 60_000
 BETA = 0.1
@@ -52,6 +53,18 @@ def sample_market(bars: int = BARS, seed: int = 0) -> Candles:
     noise = 0.5 * _ar1(rng, bars, 0.9)
     volume = 50.0 * np.exp(noise + 0.8 * (log_sigma + np.log(tail)))
     return _candles(path, volume, seed)
+
+
+def save_sample(store: CandleStore, candles: Candles, *, replace: bool) -> None:
+    """Store a sample market; raises DataError where another one stands, unless `replace`."""
+    if not replace and store.exists(candles.symbol, candles.interval):
+        stored = store.read(candles.symbol, candles.interval)
+        if stored.sha256 != candles.sha256:
+            raise DataError(
+                f"another sample market of {len(stored):,} bars is stored in {store.data_dir}; "
+                "--replace replaces it"
+            )
+    store.save(candles)
 
 
 def _candles(path: Array, volume: Array, seed: int) -> Candles:

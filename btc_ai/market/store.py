@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from btc_ai.errors import DataError
 from btc_ai.market.candles import COLUMNS, Candles, check_symbol, interval_ms, iso
 from btc_ai.market.quality import require_sound
+from btc_ai.paths import candle_file
 
 METADATA = b"btc_ai"
 ABOUT = {"symbol", "interval", "source", "synthetic", "first", "last", "sha256"}
@@ -57,8 +58,7 @@ class CandleStore:
     def path(self, symbol: str, interval: str) -> Path:
         """Where these candles are kept: `BTC-USDT_5m.parquet`."""
         interval_ms(interval)
-        name = check_symbol(symbol).replace("/", "-").replace(":", "-")
-        return self.data_dir / f"{name}_{interval}.parquet"
+        return candle_file(self.data_dir, check_symbol(symbol), interval)
 
     def exists(self, symbol: str, interval: str) -> bool:
         """Whether there are such candles."""

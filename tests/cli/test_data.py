@@ -70,7 +70,7 @@ def test_sample_is_labelled_everywhere(data: DataCommand) -> None:
     assert made["synthetic"]
     assert made["symbol"] == "SAMPLE/USDT"
     assert data.json("sample", "--bars", "2000", "--seed", "3")["sha256"] == made["sha256"]
-    assert "(synthetic)" in data("sample", "--bars", "2000").stdout
+    assert "(synthetic)" in data("sample", "--bars", "2000", "--replace").stdout
     assert "(synthetic)" in data("list").stdout
     assert "(synthetic) 5m: 2,000 bars, sound" in data("check").stdout
 
@@ -92,7 +92,7 @@ def test_check_and_repair_of_bad_bars(data: DataCommand, tmp_path: Path) -> None
 
 def test_errors_say_what_to_do(data: DataCommand, tmp_path: Path) -> None:
     assert (
-        "is not a file" in data("import", tmp_path / "none.csv", "--symbol", "X/Y", code=1).stderr
+        "does not exist" in data("import", tmp_path / "none.csv", "--symbol", "X/Y", code=1).stderr
     )
     assert "--symbol" in data("import", data.config, code=1).stderr
     assert "data sample" in data("check", code=1).stderr

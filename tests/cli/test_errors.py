@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,7 +56,7 @@ def test_no_autostart(house: House) -> None:
 def test_unknown_runs(running: House) -> None:
     assert "there are no runs yet" in running.run("show", code=1)
     running.run(*SAMPLE, "--bucket", "Short", "--episodes", "1")
-    assert "there is no run zzz" in running.run("stop", "zzz", code=1)
+    assert "there is no run 'zzz'" in running.run("stop", "zzz", code=1)
     assert "nothing to interrupt" in running.run("stop", code=1)
     assert "nothing to continue" in running.run("continue", code=1)
 
@@ -64,7 +65,6 @@ def test_missing_candles(running: House) -> None:
     text = running.run("train", "--episodes", "1", code=1)
     assert "BTC/USDT 5m" in text
     assert "btc-ai data import" in text
-    assert running.json("show")["state"] == "failed"
 
 
 def test_corrupt_candles_then_resume(house: House) -> None:
@@ -155,3 +155,82 @@ def test_a_full_disk_then_resume(house: House, small_disk: Path) -> None:
     resumed = house.weights()
     house.run(*arguments)
     assert house.weights() == resumed
+
+
+def test_a_run_that_failed_at_once_does_not_stand_in_the_way(house: House) -> None:
+    house.configure(BUFFER_SIZE=20_000)
+    house.run(*SAMPLE, "--bucket", "Scalping", "--episodes", "40", "--detach")
+    house.wait_for(lambda: house.episode() >= 2)
+    house.run("stop")
+    stopped = house.json("show")
+    assert [step["state"] for step in stopped["steps"]] == ["stopped"]
+    (house.root / "Data" / "ETH-USDT_5m.parquet").write_bytes(b"PAR1")
+    house.run("train", "--symbol", "ETH/USDT", "--bucket", "Long", code=1)
+    text = house.run("train", "--resume", "--detach")
+    assert f"takes up run {stopped['run']} at Scalping" in text
+    assert "stopped" in house.run("stop")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("train", "--sequence", ""), 2, "names no bucket"),
+        (("train", "--seed", "9" * 30), 2, "--seed"),
+        (("train", "--resume", "--no-transfer"), 2, "leave out --no-transfer"),
+        (("data", "import", "nope.csv", "--symbol", "BTC/USDT"), 1, "does not exist"),
+        (("show", ""), 1, "there is no run ''"),
+    ],
+)
+def test_more_options(running: House, arguments: tuple[str, ...], code: int, says: str) -> None:
+    running.run(*SAMPLE, "--bucket", "Short", "--episodes", "1", "--detach")
+    assert says in " ".join(running.run(*arguments, code=code).split())
+
+
+def test_missing_candles_leave_no_run_behind(running: House) -> None:
+    text = running.run("train", "--symbol", "ETH/USDT", code=1)
+    assert "ETH-USDT_5m.parquet is missing" in text
+    assert running.json("runs") == []
+
+
+def test_another_sample_market_is_not_replaced_unasked(house: House) -> None:
+    house.run("data", "sample")
+    house.run("data", "sample")
+    assert "--replace" in house.run("data", "sample", "--seed", "3", code=1)
+    house.run("data", "sample", "--seed", "3", "--replace")
+
+
+def test_an_output_that_cannot_be_written(running: House) -> None:
+    for target in ("/dev/full", "/dev/null"):
+        with Path(target).open("w") as out:
+            done = subprocess.run(
+                [sys.executable, "-m", "btc_ai.cli.app", "status"],
+                env=running.environment, stdout=out, stderr=subprocess.PIPE, text=True,
+                check=False,
+            )  # fmt: skip
+        assert "Traceback" not in done.stderr
+        assert (done.returncode == 0) == (target == "/dev/null")
+    closed = 'exec "$0" -m btc_ai.cli.app status >&-'
+    done = subprocess.run(
+        ["sh", "-c", closed, sys.executable],
+        env=running.environment, stderr=subprocess.PIPE, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_plain_locale(running: House) -> None:
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    running.run("data", "sample")
+    for arguments in (("data", "check"), ("data", "list")):
+        done = subprocess.run(
+            [sys.executable, "-m", "btc_ai.cli.app", *arguments],
+            env=running.environment | plain, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_restart_keeps_the_configuration(house: House) -> None:
+    named = ("--config", str(house.config_file))
+    house.unset_config = True
+    house.run(*named, "daemon", "start")
+    house.run("daemon", "restart")
+    assert house.json("daemon", "status")["config_file"] == str(house.config_file)

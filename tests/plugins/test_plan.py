@@ -29,6 +29,8 @@ def config(tmp_path: Path) -> Config:
 
 
 def _config(base: Path, **values: Any) -> Config:
+    (base / "Data").mkdir(exist_ok=True)
+    (base / "Data" / "BTC-USDT_5m.parquet").touch()
     return Config.model_validate(values, context={"base": base})
 
 

@@ -5,9 +5,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-from btc_ai.api.errors import TrainingError, UsageError
+from btc_ai.api.errors import DataError, TrainingError, UsageError
 from btc_ai.api.journal import Job, Journal, Step
 from btc_ai.config import INTERVAL_PATTERN, Config, nearest
+from btc_ai.paths import candle_file
 from btc_ai.plugins.training.messages import StartBody
 
 Body = dict[str, Any]
@@ -68,6 +69,7 @@ def check_options(body: StartBody) -> None:
     fixed = {
         "--sequence": body.sequence, "--seed": body.seed, "--symbol": body.symbol,
         "--interval": body.interval, "--market": body.market,
+        "--no-transfer": None if body.transfer else True,
     }  # fmt: skip
     given = [name for name, value in fixed.items() if value is not None]
     if body.resume and given:
@@ -86,7 +88,19 @@ def new_run(journal: Journal, config: Config, body: StartBody, call_id: str) -> 
         raise UsageError(f"the sequence {' '.join(sequence)} names a bucket twice")
     spec = run_spec(config, body)
     steps = [(name, _step_spec(config, spec, name, body.episodes)) for name in sequence]
+    _require_candles(config, spec)
     return journal.add(KIND, spec, steps, call_id)
+
+
+def _require_candles(config: Config, spec: Body) -> None:
+    if spec["market"] is None:
+        path = candle_file(config.DATA_DIR, spec["symbol"], spec["interval"])
+        if not path.is_file():
+            raise DataError(
+                f"there are no candles of {spec['symbol']} {spec['interval']}: {path} is missing. "
+                "Get them with `btc-ai data import` or `btc-ai data download`, or try "
+                "`btc-ai train --market sample`"
+            )
 
 
 def run_spec(config: Config, body: StartBody) -> Body:
@@ -123,7 +137,7 @@ def resume(journal: Journal, config: Config, body: StartBody, call_id: str) -> t
     model for more episodes; then the rest of an unfinished run. Raises TrainingError where there
     is nothing, or where the configuration has changed in what matters.
     """
-    unfinished = next((job for job in journal.jobs(KIND) if job.state in UNFINISHED), None)
+    unfinished = _unfinished(journal)
     if unfinished is not None and unfinished.state in ("queued", "running"):
         return unfinished, f"run {unfinished.id} is already {unfinished.state}"
     if body.bucket is None:
@@ -136,9 +150,23 @@ def resume(journal: Journal, config: Config, body: StartBody, call_id: str) -> t
     if unfinished is not None:
         part = _unfinished_part(unfinished, body.bucket)
         if part is not None:
-            journal.set_job(unfinished.id, spec={**unfinished.spec, "first": part.position})
-            return journal.job(unfinished.id), _taken_up(config, unfinished, body)
+            _refuse_changes(config, unfinished)
+            spec = {**unfinished.spec, "first": part.position}
+            unfinished = journal.set_job(unfinished.id, state=unfinished.state, spec=spec)
+            return unfinished, _taken_up(config, unfinished, body)
     return _continue_model(journal, config, body, unfinished, call_id)
+
+
+def _unfinished(journal: Journal) -> Job | None:
+    """The newest unfinished run; one that failed before it trained anything comes last."""
+    jobs = [job for job in journal.jobs(KIND) if job.state in UNFINISHED]
+    begun = [job for job in jobs if job.state != "failed" or _has_trained(job)]
+    return next(iter(begun + jobs), None)
+
+
+def _has_trained(job: Job) -> bool:
+    folders = (step.result.get("directory") for step in job.steps)
+    return any(folder and (Path(folder) / "metrics.jsonl").is_file() for folder in folders)
 
 
 def _unfinished_part(job: Job, bucket: str) -> Step | None:

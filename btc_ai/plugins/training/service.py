@@ -192,15 +192,21 @@ class TrainingService:
         rows = read_history(Path(directory), body.after, body.limit) if directory else []
         return {"run": job.id, "position": body.position, "rows": rows}
 
-    def _find(self, run: str | None) -> Job:
-        """The run meant by an id, by the beginning of one, or by nothing: the newest."""
+    def _find(self, run: str | None, states: tuple[str, ...] = ()) -> Job:
+        """The run meant by an id, by the beginning of one, or by nothing.
+
+        Nothing means the newest run in the first of `states` that there is one in, else the newest.
+        """
         jobs = self._context.journal.jobs(KIND, limit=10_000)
         if not jobs:
             raise TrainingError("there are no runs yet; start one with `btc-ai train`")
-        matching = [job for job in jobs if run is None or job.id.startswith(run)]
+        if run is None:
+            wanted = [job for state in states for job in jobs if job.state == state]
+            return (wanted or jobs)[0]
+        matching = [job for job in jobs if run and job.id.startswith(run)]
         if not matching:
-            raise TrainingError(f"there is no run {run}; `btc-ai runs` lists them")
-        if len(matching) > 1 and run is not None and matching[0].id != run:
+            raise TrainingError(f"there is no run {run!r}; `btc-ai runs` lists them")
+        if len(matching) > 1 and matching[0].id != run:
             ids = ", ".join(job.id for job in matching[:5])
             raise TrainingError(f"{run} begins several runs: {ids}; give more of the id")
         return matching[0]
@@ -213,12 +219,13 @@ class TrainingService:
 
     async def _interrupt(self, run: str | None, state: str) -> Body:
         self._settle()
-        job = self._find(run)
+        job = self._find(run, ("running", "queued", "paused"))
         if job.state not in ("queued", "running", "paused"):
             raise TrainingError(f"run {job.id} is {job.state}; there is nothing to interrupt")
         runner = self._runner
         if runner is not None and runner.job.id == job.id:
-            self._wanted = state
+            if self._wanted != "stopped":
+                self._wanted = state
             await runner.stop()
             await self._settled.wait()
         else:
@@ -227,7 +234,7 @@ class TrainingService:
 
     async def _continue_run(self, body: RunBody, call: Call) -> Body:
         self._settle()
-        job = self._find(body.run)
+        job = self._find(body.run, ("paused", "stopped", "failed"))
         if job.state not in ("paused", "stopped", "failed"):
             raise TrainingError(f"run {job.id} is {job.state}; there is nothing to continue")
         job = self._context.journal.set_job(job.id, state="queued")

@@ -23,11 +23,11 @@ def run_view(job: Job, progress: dict[int, Body]) -> Body:
         "synthetic": spec["market"] == "sample",
         "seed": spec["seed"],
         "transfer": spec["transfer"],
-        "steps": [_step_view(step, progress.get(step.position)) for step in job.steps],
+        "steps": [_step_view(job, step, progress.get(step.position)) for step in job.steps],
     }
 
 
-def _step_view(step: Step, progress: Body | None) -> Body:
+def _step_view(job: Job, step: Step, progress: Body | None) -> Body:
     directory = step.result.get("directory")
     newest = progress or step.result.get("progress")
     if newest is None and directory:
@@ -36,7 +36,7 @@ def _step_view(step: Step, progress: Body | None) -> Body:
     return {
         "position": step.position,
         "bucket": step.name,
-        "state": step.state,
+        "state": job.state if step.state == "running" != job.state else step.state,
         "episodes": step.spec["settings"]["episodes"],
         "episode": newest.get("episode", 0),
         "metrics": newest.get("metrics", {}),
