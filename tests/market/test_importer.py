@@ -257,9 +257,12 @@ def test_files_that_are_no_candles(tmp_path: Path, name: str, content: bytes) ->
         read_candles(path, BTC)
 
 
-def test_missing_file_and_zip_of_two(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="is not a file"):
+def test_missing_file_folder_and_zip_of_two(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="does not exist"):
         read_candles(tmp_path / "c.csv", BTC)
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(DataError, match="is not a file"):
+        read_candles(tmp_path / "folder.csv", BTC)
     with zipfile.ZipFile(tmp_path / "c.zip", "w") as archive:
         archive.writestr("a.csv", "")
         archive.writestr("b.csv", "")
