@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from pydantic import BaseModel
 
 from btc_ai.api.journal import Journal
+from btc_ai.api.messages import Event
 from btc_ai.config import Config
 
 Body = dict[str, Any]
@@ -109,7 +110,7 @@ class Context(Protocol):
     def read_config(self) -> Config:
         """The configuration as its file is now. Raises ConfigError."""
 
-    async def publish(self, kind: str, body: Body, *, parent_id: str | None = None) -> None:
+    async def publish(self, event: Event, *, parent_id: str | None = None) -> None:
         """Publish an event. Its kind begins with the plugin's name and a dot."""
 
     async def call(self, kind: str, body: Body) -> Body:

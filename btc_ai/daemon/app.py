@@ -8,6 +8,7 @@ from pathlib import Path
 
 from btc_ai import __version__
 from btc_ai.api.discovery import known_features
+from btc_ai.api.messages import DaemonState
 from btc_ai.bus.broker import Broker
 from btc_ai.config import load_config
 from btc_ai.daemon.commands import DaemonCommands
@@ -60,10 +61,10 @@ async def serve(config_option: Path | None, *, console: bool, on_ready: Callable
         stack.push_async_callback(host.stop)
         await host.start()
 
-        await broker.publish("daemon.state", {"state": "ready"}, source="daemon")
+        await parts.announce(DaemonState(state="ready"), source="daemon")
         log.info("ready")
         on_ready()
         await stop.wait()
         log.info("stopping")
-        await broker.publish("daemon.state", {"state": "stopping"}, source="daemon")
+        await parts.announce(DaemonState(state="stopping"), source="daemon")
         await broker.idle()

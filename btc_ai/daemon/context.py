@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from btc_ai.api.discovery import known_features
+from btc_ai.api.messages import Event
 from btc_ai.api.service import Body, Call, Logger, Worker
 from btc_ai.bus.broker import Broker
 from btc_ai.config import Config, load_config
@@ -27,6 +28,11 @@ class Parts:
     journal: SqliteJournal
     broker: Broker
     dispatcher: Dispatcher
+
+    async def announce(self, event: Event, *, source: str, parent_id: str | None = None) -> None:
+        """Publish an event on the bus."""
+        body = event.model_dump(mode="json")
+        await self.broker.publish(event.kind, body, source=source, parent_id=parent_id)
 
 
 @dataclass
@@ -65,11 +71,11 @@ class LocalContext:
             return self.parts.config
         return load_config(self.parts.config_file, features=known_features())
 
-    async def publish(self, kind: str, body: Body, *, parent_id: str | None = None) -> None:
+    async def publish(self, event: Event, *, parent_id: str | None = None) -> None:
         """Publish an event under the plugin's own name."""
-        if not kind.startswith(f"{self.name}."):
-            raise PluginError(f"{self.name} cannot publish {kind}: it is another's")
-        await self.parts.broker.publish(kind, body, source=self.name, parent_id=parent_id)
+        if not event.kind.startswith(f"{self.name}."):
+            raise PluginError(f"{self.name} cannot publish {event.kind}: it is another's")
+        await self.parts.announce(event, source=self.name, parent_id=parent_id)
 
     async def call(self, kind: str, body: Body) -> Body:
         """Send another service a command."""

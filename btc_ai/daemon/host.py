@@ -9,6 +9,7 @@ import pluggy
 
 from btc_ai.api import hooks
 from btc_ai.api.discovery import Found, discover
+from btc_ai.api.messages import PluginState
 from btc_ai.api.service import Body, Command, Service
 from btc_ai.bus.codec import Envelope, encode
 from btc_ai.daemon.context import LocalContext, Parts
@@ -76,8 +77,8 @@ class PluginHost:
                 await self._start(record)
             level = self._log.info if record.state in ("ready", "idle") else self._log.error
             level("plugin", plugin=record.name, state=record.state, detail=record.detail)
-            body = {"name": record.name, "state": record.state, "detail": record.detail[:1000]}
-            await self._parts.broker.publish("plugin.state", body, source="daemon")
+            event = PluginState(name=record.name, state=record.state, detail=record.detail[:1000])
+            await self._parts.announce(event, source="daemon")
 
     def _load(self, found: Found) -> Record:
         name = found.entry_point.name

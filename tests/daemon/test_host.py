@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from btc_ai.api.messages import Event
 from btc_ai.api.service import Call
 from btc_ai.config import Config
 from btc_ai.daemon.context import Parts
@@ -21,6 +22,14 @@ from tests.daemon.conftest import Floor, floor
 Body = dict[str, object]
 Work = Callable[[PluginHost, Floor], Awaitable[None]]
 CALL = Call("1", "test")
+
+
+class News(Event):
+    kind = "able.news"
+
+
+class Foreign(Event):
+    kind = "training.run"
 
 
 def hosted(tmp_path: Path, work: Work, stop_limit_s: float = 0.3) -> None:
@@ -224,9 +233,9 @@ def test_context_keeps_to_its_own_name(site: Site, tmp_path: Path) -> None:
     async def work(host: PluginHost, here: Floor) -> None:
         context = record(host, "able").context
         assert context is not None
-        await context.publish("able.news", {})
+        await context.publish(News())
         with pytest.raises(PluginError, match="another's"):
-            await context.publish("training.run", {})
+            await context.publish(Foreign())
         assert await context.call("able.ask", {}) == {"answer": "able"}
         with pytest.raises(CommandError, match="not a command"):
             await context.call("nobody.home", {})

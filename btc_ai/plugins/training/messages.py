@@ -1,13 +1,19 @@
-"""The bodies of the `training.` commands; see `docs/messaging.md`."""
+"""The bodies of the `training.` commands and events; see `docs/messaging.md`."""
+
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from btc_ai.api.messages import Event
 
-class _Body(BaseModel):
+Body = dict[str, Any]
+
+
+class _Command(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class StartBody(_Body):
+class StartBody(_Command):
     """What to train. What is left out comes from the configuration."""
 
     sequence: list[str] | None = Field(None, min_length=1)
@@ -21,13 +27,13 @@ class StartBody(_Body):
     market: str | None = None
 
 
-class RunsBody(_Body):
+class RunsBody(_Command):
     """How many runs to list."""
 
     limit: int = Field(20, ge=1, le=500)
 
 
-class RunBody(_Body):
+class RunBody(_Command):
     """A run: its id, the beginning of one, or nothing for the newest."""
 
     run: str | None = None
@@ -39,3 +45,57 @@ class HistoryBody(RunBody):
     position: int = Field(ge=0)
     after: int = Field(0, ge=0)
     limit: int = Field(1000, ge=1, le=2000)
+
+
+class StepView(BaseModel):
+    """One bucket of a run.
+
+    `metrics`: those of the newest episode. `transfer`: the plan of the transfer service, None where
+    nothing was to be handed on. `outcome`: validation, evaluation and hash of the finished model.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    position: int
+    bucket: str
+    state: str
+    episodes: int
+    episode: int
+    metrics: Body
+    started: float | None
+    ended: float | None
+    continued_from: str | None
+    transfer: Body | None
+    directory: str | None
+    outcome: Body | None
+
+
+class RunView(Event):
+    """One run without its history; published on each change of state. Times: seconds since 1970."""
+
+    kind = "training.run"
+
+    run: str
+    state: str
+    error: str | None
+    created: float
+    updated: float
+    symbol: str
+    interval: str
+    synthetic: bool
+    seed: int
+    transfer: bool
+    steps: list[StepView]
+
+
+class EpisodeEnded(Event):
+    """The end of an episode. `eta_s`: seconds left for the bucket."""
+
+    kind = "training.progress"
+
+    run: str
+    position: int
+    bucket: str
+    episode: int
+    metrics: Body
+    eta_s: float

@@ -7,10 +7,18 @@ from typing import Any
 
 from btc_ai.api.errors import BtcAiError, ConfigError, TrainingError
 from btc_ai.api.journal import Job, Step
+from btc_ai.api.messages import Event
 from btc_ai.api.service import Call, Command, Context
 from btc_ai.api.step import StepStoppedError
 from btc_ai.config import Config
-from btc_ai.plugins.training.messages import HistoryBody, RunBody, RunsBody, StartBody
+from btc_ai.plugins.training.messages import (
+    EpisodeEnded,
+    HistoryBody,
+    RunBody,
+    RunsBody,
+    RunView,
+    StartBody,
+)
 from btc_ai.plugins.training.plan import KIND, check_options, new_run, resume
 from btc_ai.plugins.training.runner import Runner
 from btc_ai.plugins.training.view import read_history, run_view
@@ -27,7 +35,7 @@ class TrainingService:
         """A service over its context."""
         self._context = context
         self._wake = asyncio.Event()
-        self._news: asyncio.Queue[tuple[str, Body, str]] = asyncio.Queue()
+        self._news: asyncio.Queue[tuple[Event, str]] = asyncio.Queue()
         self._runner: Runner | None = None
         self._wanted: str | None = None
         self._unwritten: dict[str, tuple[str, str | None]] = {}
@@ -68,7 +76,7 @@ class TrainingService:
         jobs = self._context.journal.jobs(KIND, limit=20)
         active = [job for job in jobs if job.state in ("running", "queued", "paused")]
         newest = active or jobs[:1]
-        return {"runs": [self._view(job) for job in newest]}
+        return {"runs": [self._view(job).model_dump() for job in newest]}
 
     async def _work(self) -> None:
         while not self._ending:
@@ -124,23 +132,24 @@ class TrainingService:
         runner = self._runner
         return runner.progress if runner is not None and runner.job.id == run else {}
 
-    def _view(self, job: Job) -> Body:
+    def _view(self, job: Job) -> RunView:
         view = run_view(job, self._progress(job.id))
-        if job.id in self._unwritten:
-            view["state"], view["error"] = self._unwritten[job.id]
-        return view
+        if job.id not in self._unwritten:
+            return view
+        state, error = self._unwritten[job.id]
+        return view.model_copy(update={"state": state, "error": error})
 
     def _changed(self, job: Job) -> None:
-        self._news.put_nowait(("training.run", self._view(job), job.parent_id))
+        self._news.put_nowait((self._view(job), job.parent_id))
 
     def _progressed(self, job: Job, step: Step, body: Body) -> None:
-        where = {"run": job.id, "position": step.position, "bucket": step.name}
-        self._news.put_nowait(("training.progress", {**where, **body}, job.parent_id))
+        ended = EpisodeEnded(run=job.id, position=step.position, bucket=step.name, **body)
+        self._news.put_nowait((ended, job.parent_id))
 
     async def _publish_news(self) -> None:
         while True:
-            kind, body, parent_id = await self._news.get()
-            await self._context.publish(kind, body, parent_id=parent_id)
+            event, parent_id = await self._news.get()
+            await self._context.publish(event, parent_id=parent_id)
 
     def _config(self) -> Config:
         """The configuration as its file is now; what only a restart can change is refused."""
@@ -178,10 +187,10 @@ class TrainingService:
 
     async def _runs(self, body: RunsBody, call: Call) -> Body:
         jobs = self._context.journal.jobs(KIND, limit=body.limit)
-        return {"runs": [self._view(job) for job in jobs]}
+        return {"runs": [self._view(job).model_dump() for job in jobs]}
 
     async def _show(self, body: RunBody, call: Call) -> Body:
-        return self._view(self._find(body.run))
+        return self._view(self._find(body.run)).model_dump()
 
     async def _history(self, body: HistoryBody, call: Call) -> Body:
         job = self._find(body.run)
@@ -230,7 +239,7 @@ class TrainingService:
             await self._settled.wait()
         else:
             self._changed(self._context.journal.set_job(job.id, state=state))
-        return self._view(self._context.journal.job(job.id))
+        return self._view(self._context.journal.job(job.id)).model_dump()
 
     async def _continue_run(self, body: RunBody, call: Call) -> Body:
         self._settle()
@@ -240,4 +249,4 @@ class TrainingService:
         job = self._context.journal.set_job(job.id, state="queued")
         self._wake.set()
         self._changed(job)
-        return self._view(job)
+        return self._view(job).model_dump()

@@ -5,48 +5,49 @@ from pathlib import Path
 from typing import Any
 
 from btc_ai.api.journal import Job, Step
+from btc_ai.plugins.training.messages import RunView, StepView
 
 Body = dict[str, Any]
 
 
-def run_view(job: Job, progress: dict[int, Body]) -> Body:
+def run_view(job: Job, progress: dict[int, Body]) -> RunView:
     """One run without its history; `progress` is the newest of each step now in training."""
     spec = job.spec
-    return {
-        "run": job.id,
-        "state": job.state,
-        "error": job.error,
-        "created": job.created,
-        "updated": job.updated,
-        "symbol": spec["symbol"],
-        "interval": spec["interval"],
-        "synthetic": spec["market"] == "sample",
-        "seed": spec["seed"],
-        "transfer": spec["transfer"],
-        "steps": [_step_view(job, step, progress.get(step.position)) for step in job.steps],
-    }
+    return RunView(
+        run=job.id,
+        state=job.state,
+        error=job.error,
+        created=job.created,
+        updated=job.updated,
+        symbol=spec["symbol"],
+        interval=spec["interval"],
+        synthetic=spec["market"] == "sample",
+        seed=spec["seed"],
+        transfer=spec["transfer"],
+        steps=[_step_view(job, step, progress.get(step.position)) for step in job.steps],
+    )
 
 
-def _step_view(job: Job, step: Step, progress: Body | None) -> Body:
+def _step_view(job: Job, step: Step, progress: Body | None) -> StepView:
     directory = step.result.get("directory")
     newest = progress or step.result.get("progress")
     if newest is None and directory:
         newest = _newest(Path(directory))
     newest = newest or {}
-    return {
-        "position": step.position,
-        "bucket": step.name,
-        "state": job.state if step.state == "running" != job.state else step.state,
-        "episodes": step.spec["settings"]["episodes"],
-        "episode": newest.get("episode", 0),
-        "metrics": newest.get("metrics", {}),
-        "started": step.started,
-        "ended": step.ended,
-        "continued_from": step.spec.get("continue_from"),
-        "transfer": step.result.get("transfer"),
-        "directory": directory,
-        "outcome": step.result.get("outcome"),
-    }
+    return StepView(
+        position=step.position,
+        bucket=step.name,
+        state=job.state if step.state == "running" != job.state else step.state,
+        episodes=step.spec["settings"]["episodes"],
+        episode=newest.get("episode", 0),
+        metrics=newest.get("metrics", {}),
+        started=step.started,
+        ended=step.ended,
+        continued_from=step.spec.get("continue_from"),
+        transfer=step.result.get("transfer"),
+        directory=directory,
+        outcome=step.result.get("outcome"),
+    )
 
 
 def read_history(directory: Path, after: int, limit: int) -> list[Body]:

@@ -1,0 +1,31 @@
+"""Events are typed: an event is a pydantic model that names its kind."""
+
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Event(BaseModel):
+    """The body of an event; a subclass sets `kind`, which begins with its plugin's name."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: ClassVar[str]
+
+
+class DaemonState(Event):
+    """The daemon is `ready`, or `stopping`."""
+
+    kind = "daemon.state"
+
+    state: str
+
+
+class PluginState(Event):
+    """What became of a plugin at start-up; the states are those of `docs/plugins.md`."""
+
+    kind = "plugin.state"
+
+    name: str
+    state: str
+    detail: str = ""
