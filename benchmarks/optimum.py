@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import torch
 
-from btc_ai.learning import accounting
-from btc_ai.learning.cfq import CounterfactualQ
 from btc_ai.learning.environment import MarketEnvironment
-from btc_ai.learning.markets import AutoregressiveMarket, score_network, solve
+from btc_ai.learning.evaluation import accounting
+from btc_ai.learning.learners.cfq import CounterfactualQ
+from btc_ai.learning.markets.autoregressive import AutoregressiveMarket, score_network, solve
 from btc_ai.learning.network import QNetwork
 from btc_ai.learning.runtime import reproducible
 from btc_ai.learning.settings import TrainingSettings

@@ -21,9 +21,9 @@ from stable_baselines3 import DQN
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import nn
 
-from btc_ai.learning.cfq import CounterfactualQ
 from btc_ai.learning.environment import FLAT, MarketEnvironment
-from btc_ai.learning.markets import AutoregressiveMarket
+from btc_ai.learning.learners.cfq import CounterfactualQ
+from btc_ai.learning.markets.autoregressive import AutoregressiveMarket
 from btc_ai.learning.network import HIDDEN, POSITIONS, QNetwork
 from btc_ai.learning.runtime import reproducible
 from btc_ai.learning.settings import TrainingSettings

@@ -16,7 +16,7 @@ import btc_ai
 from btc_ai.errors import TrainingError
 from btc_ai.learning.dataset import Dataset
 from btc_ai.learning.environment import MarketEnvironment
-from btc_ai.learning.evaluation import Evaluation, baselines, evaluate
+from btc_ai.learning.evaluation.results import Evaluation, baselines, evaluate
 from btc_ai.learning.files import Write, write_durably
 from btc_ai.learning.horizons import horizon_skill
 from btc_ai.learning.metrics import EpisodeMetrics

@@ -13,12 +13,12 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from btc_ai.errors import BtcAiError, TrainingError
-from btc_ai.learning import accounting
 from btc_ai.learning.checkpoint import Checkpoint, CheckpointStore
 from btc_ai.learning.environment import MarketEnvironment
+from btc_ai.learning.evaluation import accounting
 from btc_ai.learning.files import Write, write_durably
-from btc_ai.learning.learner import Update
-from btc_ai.learning.learners import make_learner
+from btc_ai.learning.learners.learner import Update
+from btc_ai.learning.learners.registry import make_learner
 from btc_ai.learning.metrics import EpisodeMetrics, MetricsFile, replay_windows, summarise
 from btc_ai.learning.model import weights_of
 from btc_ai.learning.network import QNetwork

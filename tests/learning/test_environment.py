@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from btc_ai.errors import DataError
-from btc_ai.learning.accounting import net_bps
 from btc_ai.learning.dataset import Dataset
 from btc_ai.learning.environment import FLAT, MarketEnvironment, bar_returns
+from btc_ai.learning.evaluation.accounting import net_bps
 from btc_ai.learning.network import POSITIONS, QNetwork
 from btc_ai.learning.settings import TrainingSettings
 from btc_ai.market.candles import Candles

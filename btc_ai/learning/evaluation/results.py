@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from btc_ai.learning import accounting
 from btc_ai.learning.environment import FLAT, MarketEnvironment, Rollout
+from btc_ai.learning.evaluation import accounting
 from btc_ai.learning.network import POSITIONS, QNetwork
 
 LONG = POSITIONS.index(1)

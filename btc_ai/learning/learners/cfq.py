@@ -24,7 +24,7 @@ from torch.nn import functional
 
 from btc_ai.learning.environment import MarketEnvironment, turnover_costs
 from btc_ai.learning.horizons import horizon_loss, horizon_targets
-from btc_ai.learning.learner import Update
+from btc_ai.learning.learners.learner import Update
 from btc_ai.learning.network import POSITIONS, QNetwork
 from btc_ai.learning.settings import TrainingSettings
 

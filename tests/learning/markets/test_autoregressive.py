@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from btc_ai.learning.cfq import CounterfactualQ
 from btc_ai.learning.environment import FLAT, MarketEnvironment
-from btc_ai.learning.markets import AutoregressiveMarket, score, score_network, solve
+from btc_ai.learning.learners.cfq import CounterfactualQ
+from btc_ai.learning.markets.autoregressive import AutoregressiveMarket, score, score_network, solve
 from btc_ai.learning.network import POSITIONS, QNetwork
 from btc_ai.learning.settings import TrainingSettings
 

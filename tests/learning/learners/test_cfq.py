@@ -6,9 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from btc_ai.learning.cfq import CounterfactualQ, counterfactual_lambda_returns
 from btc_ai.learning.environment import MarketEnvironment
-from btc_ai.learning.markets import AutoregressiveMarket
+from btc_ai.learning.learners.cfq import CounterfactualQ, counterfactual_lambda_returns
+from btc_ai.learning.markets.autoregressive import AutoregressiveMarket
 from btc_ai.learning.network import POSITIONS, QNetwork
 from btc_ai.learning.settings import TrainingSettings
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from btc_ai.learning import accounting
 from btc_ai.learning.environment import Rollout
-from btc_ai.learning.evaluation import Evaluation
+from btc_ai.learning.evaluation import accounting
+from btc_ai.learning.evaluation.results import Evaluation
 
 DAY = 24 * 3600 * 1000
 

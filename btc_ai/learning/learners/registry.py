@@ -3,9 +3,9 @@
 import torch
 
 from btc_ai.errors import ConfigError
-from btc_ai.learning.cfq import CounterfactualQ
 from btc_ai.learning.environment import MarketEnvironment
-from btc_ai.learning.learner import Learner
+from btc_ai.learning.learners.cfq import CounterfactualQ
+from btc_ai.learning.learners.learner import Learner
 from btc_ai.learning.network import QNetwork
 from btc_ai.learning.settings import TrainingSettings
 

@@ -1,0 +1,1 @@
+"""What a policy is worth, honestly: accounting, results, baselines, statistics."""
