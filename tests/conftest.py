@@ -154,6 +154,14 @@ def open_house(root: Path) -> Iterator[House]:
         shutil.rmtree(runtime, ignore_errors=True)
 
 
+def pytest_configure() -> None:
+    """Let the commands that tests start hear Ctrl-C, even where the suite runs in the background.
+
+    A shell without job control starts background processes with SIGINT ignored, for good.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
     """A house of this test's own."""
