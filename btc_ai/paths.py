@@ -79,6 +79,12 @@ def candle_file(data_dir: Path, symbol: str, interval: str) -> Path:
     return data_dir / f"{name}_{interval}.parquet"
 
 
+def latest_model(models_dir: Path, bucket: str) -> Path | None:
+    """The directory of a bucket's latest model, if there is one."""
+    link = models_dir / bucket / "latest"
+    return link.resolve() if (link / "model.json").is_file() else None
+
+
 def command_socket(runtime: Path) -> Path:
     """Where commands are sent (ROUTER)."""
     return runtime / "commands.sock"

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from btc_ai.api.errors import TrainingError, UsageError
+from btc_ai.api.settings import bucket_settings
 from btc_ai.config import Config
 from btc_ai.daemon.journal import SqliteJournal
 from btc_ai.plugins.training.messages import StartBody
 from btc_ai.plugins.training.plan import (
-    bucket_settings,
     check_options,
     new_run,
     next_step,

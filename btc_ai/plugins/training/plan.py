@@ -1,14 +1,14 @@
 """Turns a command and the configuration into the steps of a run; takes up unfinished ones."""
 
-import hashlib
 import re
 from pathlib import Path
 from typing import Any
 
 from btc_ai.api.errors import DataError, TrainingError, UsageError
 from btc_ai.api.journal import Job, Journal, Step
-from btc_ai.config import INTERVAL_PATTERN, Config, nearest
-from btc_ai.paths import candle_file
+from btc_ai.api.settings import bucket_settings
+from btc_ai.config import INTERVAL_PATTERN, Config
+from btc_ai.paths import candle_file, latest_model
 from btc_ai.plugins.training.messages import StartBody
 
 Body = dict[str, Any]
@@ -16,41 +16,6 @@ Body = dict[str, Any]
 KIND = "training"
 SAMPLE_SYMBOL = "SAMPLE/USDT"
 UNFINISHED = ("queued", "running", "paused", "stopped", "failed")
-
-
-def bucket_settings(config: Config, bucket: str, seed: int, episodes: int) -> Body:
-    """The settings of one bucket, as `btc_ai.learning.settings.TrainingSettings` reads them."""
-    known = config.BUCKET_CONFIGS
-    if bucket not in known:
-        hint = nearest(bucket, known)
-        raise UsageError(f"unknown bucket {bucket!r}{hint}; known are {', '.join(known)}")
-    if episodes > config.MAX_EPISODES:
-        raise UsageError(
-            f"{episodes} episodes are more than MAX_EPISODES ({config.MAX_EPISODES}); ask for "
-            "fewer, or raise MAX_EPISODES in the configuration"
-        )
-    section = known[bucket]
-    return {
-        "bucket": bucket,
-        "min_horizon": section.MIN_HORIZON,
-        "max_horizon": section.MAX_HORIZON,
-        "features": section.FEATURES,
-        "learning_rate": config.LEARNING_RATE,
-        "gamma": config.GAMMA,
-        "batch_size": config.BATCH_SIZE,
-        "buffer_size": config.BUFFER_SIZE,
-        "cost_bps": config.COST_BPS,
-        "use_gpu": config.USE_GPU,
-        "episodes": episodes,
-        "seed": _bucket_seed(seed, bucket),
-        "threads": 1,
-    }
-
-
-def _bucket_seed(seed: int, bucket: str) -> int:
-    """A seed of its own for each bucket, whatever its place in the sequence."""
-    digest = hashlib.sha256(f"{seed}/{bucket}".encode()).digest()
-    return int.from_bytes(digest[:7], "big")
 
 
 def check_options(body: StartBody) -> None:
@@ -209,7 +174,7 @@ def _continue_model(
 ) -> tuple[Job, str]:
     bucket = str(body.bucket)
     bucket_settings(config, bucket, 0, body.episodes or 1)
-    model = latest_model(config, bucket)
+    model = latest_model(config.MODELS_DIR, bucket)
     if model is None:
         raise TrainingError(
             f"{bucket} has neither an unfinished run nor a model; train it first with "
@@ -233,9 +198,3 @@ def _spec_of_model(journal: Journal, config: Config, body: StartBody, model: Pat
         if any(step.result.get("directory") == str(model) for step in job.steps):
             return {key: value for key, value in job.spec.items() if key != "first"}
     return run_spec(config, body)
-
-
-def latest_model(config: Config, bucket: str) -> Path | None:
-    """The directory of a bucket's latest model."""
-    link = config.MODELS_DIR / bucket / "latest"
-    return link.resolve() if (link / "model.json").is_file() else None

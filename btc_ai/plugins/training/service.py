@@ -1,15 +1,15 @@
-"""The training service: takes commands, queues runs, works through them one at a time."""
+"""The training service: takes commands, queues runs, and shows how they are."""
 
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from btc_ai.api.errors import BtcAiError, ConfigError, TrainingError
+from btc_ai.api.errors import ConfigError, TrainingError
 from btc_ai.api.journal import Job, Step
 from btc_ai.api.messages import Event
+from btc_ai.api.queue import TAKEN_UP, UNDER_WAY, JobQueue
 from btc_ai.api.service import Call, Command, Context
-from btc_ai.api.step import StepStoppedError
 from btc_ai.config import Config
 from btc_ai.plugins.training.messages import (
     EpisodeEnded,
@@ -34,14 +34,8 @@ class TrainingService:
     def __init__(self, context: Context) -> None:
         """A service over its context."""
         self._context = context
-        self._wake = asyncio.Event()
         self._news: asyncio.Queue[tuple[Event, str]] = asyncio.Queue()
-        self._runner: Runner | None = None
-        self._wanted: str | None = None
-        self._unwritten: dict[str, tuple[str, str | None]] = {}
-        self._settled = asyncio.Event()
-        self._settled.set()
-        self._ending = False
+        self._queue = JobQueue(context, KIND, self._runner, self._changed, noun="run")
 
     def commands(self) -> Sequence[Command]:
         """The rows of the dispatch table."""
@@ -57,87 +51,29 @@ class TrainingService:
 
     async def start(self) -> None:
         """Take up what the last daemon left running, and work through the queue."""
-        for job in self._context.journal.jobs(KIND, limit=500):
-            if job.state == "running":
-                self._context.journal.set_job(job.id, state="queued")
-                self._context.log.info("taking up a run", run=job.id)
+        await self._queue.start()
         self._context.spawn("news", self._publish_news())
-        self._context.spawn("queue", self._work())
 
     async def stop(self) -> None:
         """Checkpoint the run in progress; it goes on when the daemon starts again."""
-        self._ending = True
-        if self._runner is not None:
-            await self._runner.stop()
-        await self._settled.wait()
+        await self._queue.stop()
 
     def status(self) -> Body:
         """The run in progress and those that wait."""
         jobs = self._context.journal.jobs(KIND, limit=20)
-        active = [job for job in jobs if job.state in ("running", "queued", "paused")]
-        newest = active or jobs[:1]
+        newest = [job for job in jobs if job.state in UNDER_WAY] or jobs[:1]
         return {"runs": [self._view(job).model_dump() for job in newest]}
 
-    async def _work(self) -> None:
-        while not self._ending:
-            queued = [
-                job for job in self._context.journal.jobs(KIND, limit=500) if job.state == "queued"
-            ]
-            if queued:
-                await self._run(min(queued, key=lambda job: job.created))
-            else:
-                self._wake.clear()
-                await self._wake.wait()
-
-    async def _run(self, job: Job) -> None:
+    def _runner(self, job: Job) -> Runner:
         models_dir = self._context.config.MODELS_DIR
-        self._wanted = None
-        self._settled.clear()
-        self._runner = runner = Runner(
-            self._context, job, models_dir, self._changed, self._progressed
-        )
-        self._context.log.info("run begins", run=job.id)
-        try:
-            await runner.run()
-            self._end(job.id, "done", None)
-        except StepStoppedError:
-            self._end(job.id, "running" if self._ending else self._wanted or "stopped", None)
-        except BtcAiError as error:
-            self._end(job.id, "failed", str(error))
-        except Exception as error:  # a fence: one run's failure must not end the queue
-            self._context.log.error("run failed", run=job.id, exc_info=True)
-            self._end(job.id, "failed", f"{type(error).__name__}: {error} (see the log)")
-        finally:
-            self._runner = None
-            self._settled.set()
-
-    def _end(self, run: str, state: str, error: str | None) -> None:
-        level = self._context.log.error if error else self._context.log.info
-        level("run ends", run=run, state=state, error=error or "none")
-        try:
-            job = self._context.journal.set_job(run, state=state, error=error)
-        except BtcAiError as unwritten:
-            self._context.log.error("journal", run=run, error=str(unwritten))
-            self._unwritten[run] = "failed", "\n".join(filter(None, (error, str(unwritten))))
-            job = self._context.journal.job(run)
-        self._changed(job)
-
-    def _settle(self) -> None:
-        """Write down the ends that a full disk kept from the journal; raises where it still is."""
-        for run, (state, error) in list(self._unwritten.items()):
-            self._context.journal.set_job(run, state=state, error=error)
-            del self._unwritten[run]
-
-    def _progress(self, run: str) -> dict[int, Body]:
-        runner = self._runner
-        return runner.progress if runner is not None and runner.job.id == run else {}
+        return Runner(self._context, job, models_dir, self._changed, self._progressed)
 
     def _view(self, job: Job) -> RunView:
-        view = run_view(job, self._progress(job.id))
-        if job.id not in self._unwritten:
+        runner = self._queue.work(job.id)
+        view = run_view(job, runner.progress if isinstance(runner, Runner) else {})
+        if (unwritten := self._queue.end_unwritten(job.id)) is None:
             return view
-        state, error = self._unwritten[job.id]
-        return view.model_copy(update={"state": state, "error": error})
+        return view.model_copy(update=dict(zip(("state", "error"), unwritten, strict=True)))
 
     def _changed(self, job: Job) -> None:
         self._news.put_nowait((self._view(job), job.parent_id))
@@ -168,7 +104,7 @@ class TrainingService:
 
     async def _start_run(self, body: StartBody, call: Call) -> Body:
         check_options(body)
-        self._settle()
+        self._queue.settle()
         config, journal = self._config(), self._context.journal
         if body.resume:
             job, note = resume(journal, config, body, call.id)
@@ -181,7 +117,7 @@ class TrainingService:
         notes = [note] if note else []
         if others and job.state == "queued":
             notes.append(f"waits for {others} other run{'s' if others > 1 else ''}")
-        self._wake.set()
+        self._queue.wake()
         self._changed(job)
         return {"run": job.id, "state": job.state, "notes": notes}
 
@@ -202,23 +138,10 @@ class TrainingService:
         return {"run": job.id, "position": body.position, "rows": rows}
 
     def _find(self, run: str | None, states: tuple[str, ...] = ()) -> Job:
-        """The run meant by an id, by the beginning of one, or by nothing.
-
-        Nothing means the newest run in the first of `states` that there is one in, else the newest.
-        """
-        jobs = self._context.journal.jobs(KIND, limit=10_000)
-        if not jobs:
+        found = self._queue.find(run, states)
+        if found is None:
             raise TrainingError("there are no runs yet; start one with `btc-ai train`")
-        if run is None:
-            wanted = [job for state in states for job in jobs if job.state == state]
-            return (wanted or jobs)[0]
-        matching = [job for job in jobs if run and job.id.startswith(run)]
-        if not matching:
-            raise TrainingError(f"there is no run {run!r}; `btc-ai runs` lists them")
-        if len(matching) > 1 and matching[0].id != run:
-            ids = ", ".join(job.id for job in matching[:5])
-            raise TrainingError(f"{run} begins several runs: {ids}; give more of the id")
-        return matching[0]
+        return found
 
     async def _stop_run(self, body: RunBody, call: Call) -> Body:
         return await self._interrupt(body.run, "stopped")
@@ -227,26 +150,13 @@ class TrainingService:
         return await self._interrupt(body.run, "paused")
 
     async def _interrupt(self, run: str | None, state: str) -> Body:
-        self._settle()
         job = self._find(run, ("running", "queued", "paused"))
-        if job.state not in ("queued", "running", "paused"):
+        if job.state not in UNDER_WAY:
             raise TrainingError(f"run {job.id} is {job.state}; there is nothing to interrupt")
-        runner = self._runner
-        if runner is not None and runner.job.id == job.id:
-            if self._wanted != "stopped":
-                self._wanted = state
-            await runner.stop()
-            await self._settled.wait()
-        else:
-            self._changed(self._context.journal.set_job(job.id, state=state))
-        return self._view(self._context.journal.job(job.id)).model_dump()
+        return self._view(await self._queue.interrupt(job, state)).model_dump()
 
     async def _continue_run(self, body: RunBody, call: Call) -> Body:
-        self._settle()
-        job = self._find(body.run, ("paused", "stopped", "failed"))
-        if job.state not in ("paused", "stopped", "failed"):
+        job = self._find(body.run, TAKEN_UP)
+        if job.state not in TAKEN_UP:
             raise TrainingError(f"run {job.id} is {job.state}; there is nothing to continue")
-        job = self._context.journal.set_job(job.id, state="queued")
-        self._wake.set()
-        self._changed(job)
-        return self._view(job).model_dump()
+        return self._view(self._queue.take_up(job)).model_dump()

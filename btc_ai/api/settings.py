@@ -1,0 +1,47 @@
+"""The settings of one bucket, from the configuration, as a worker reads them."""
+
+import hashlib
+from typing import Any
+
+from btc_ai.config import Config, nearest
+from btc_ai.errors import UsageError
+
+Body = dict[str, Any]
+
+
+def bucket_settings(config: Config, bucket: str, seed: int, episodes: int) -> Body:
+    """What `btc_ai.learning.settings.TrainingSettings.from_json` takes.
+
+    Raises UsageError for a bucket that there is not, and for more than MAX_EPISODES.
+    """
+    known = config.BUCKET_CONFIGS
+    if bucket not in known:
+        hint = nearest(bucket, known)
+        raise UsageError(f"unknown bucket {bucket!r}{hint}; known are {', '.join(known)}")
+    if episodes > config.MAX_EPISODES:
+        raise UsageError(
+            f"{episodes} episodes are more than MAX_EPISODES ({config.MAX_EPISODES}); ask for "
+            "fewer, or raise MAX_EPISODES in the configuration"
+        )
+    section = known[bucket]
+    return {
+        "bucket": bucket,
+        "min_horizon": section.MIN_HORIZON,
+        "max_horizon": section.MAX_HORIZON,
+        "features": section.FEATURES,
+        "learning_rate": config.LEARNING_RATE,
+        "gamma": config.GAMMA,
+        "batch_size": config.BATCH_SIZE,
+        "buffer_size": config.BUFFER_SIZE,
+        "cost_bps": config.COST_BPS,
+        "use_gpu": config.USE_GPU,
+        "episodes": episodes,
+        "seed": _bucket_seed(seed, bucket),
+        "threads": 1,
+    }
+
+
+def _bucket_seed(seed: int, bucket: str) -> int:
+    """A seed of its own for each bucket, whatever its place in the sequence."""
+    digest = hashlib.sha256(f"{seed}/{bucket}".encode()).digest()
+    return int.from_bytes(digest[:7], "big")
