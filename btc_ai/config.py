@@ -35,6 +35,7 @@ BUILTIN_FEATURES = (
     "price", "volume", "macd", "rsi", "ema", "bollinger", "ichimoku", "fibonacci",
 )  # fmt: skip
 HORIZON_LIMIT = 100_000
+SAMPLE_SYMBOL = "SAMPLE/USDT"
 SYMBOL_PATTERN = r"^[A-Za-z0-9]{1,20}/[A-Za-z0-9]{1,20}(:[A-Za-z0-9-]{1,20})?$"
 INTERVAL_PATTERN = r"^[1-9]\d*[smhdw]$"
 

@@ -85,6 +85,11 @@ def latest_model(models_dir: Path, bucket: str) -> Path | None:
     return link.resolve() if (link / "model.json").is_file() else None
 
 
+def trials_file(models_dir: Path) -> Path:
+    """The ledger of every model that was ever trained."""
+    return models_dir / "trials.jsonl"
+
+
 def command_socket(runtime: Path) -> Path:
     """Where commands are sent (ROUTER)."""
     return runtime / "commands.sock"

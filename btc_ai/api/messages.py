@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Event(BaseModel):
-    """The body of an event; a subclass sets `kind`, which begins with its plugin's name."""
+    """The body of an event; a subclass sets `kind`: its plugin's name, or that and more."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

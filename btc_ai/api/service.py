@@ -110,8 +110,8 @@ class Context(Protocol):
     def read_config(self) -> Config:
         """The configuration as its file is now. Raises ConfigError."""
 
-    async def publish(self, event: Event, *, parent_id: str | None = None) -> None:
-        """Publish an event. Its kind begins with the plugin's name and a dot."""
+    def publish(self, event: Event, *, parent_id: str | None = None) -> None:
+        """Publish an event. Its kind is the plugin's name, or begins with it and a dot."""
 
     async def call(self, kind: str, body: Body) -> Body:
         """Send a command to another service and return its result. Raises BtcAiError."""

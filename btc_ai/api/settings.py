@@ -1,9 +1,10 @@
-"""The settings of one bucket, from the configuration, as a worker reads them."""
+"""What the configuration says of a bucket and of a market, as a worker reads it."""
 
 import hashlib
+import re
 from typing import Any
 
-from btc_ai.config import Config, nearest
+from btc_ai.config import INTERVAL_PATTERN, SAMPLE_SYMBOL, Config, nearest
 from btc_ai.errors import UsageError
 
 Body = dict[str, Any]
@@ -45,3 +46,24 @@ def _bucket_seed(seed: int, bucket: str) -> int:
     """A seed of its own for each bucket, whatever its place in the sequence."""
     digest = hashlib.sha256(f"{seed}/{bucket}".encode()).digest()
     return int.from_bytes(digest[:7], "big")
+
+
+def market_of(config: Config, market: str | None, symbol: str | None, interval: str | None) -> Body:
+    """`market` (None: stored candles), `symbol` and `interval`; what is not given is configured.
+
+    Raises UsageError for what there is not, and for what excludes each other.
+    """
+    if market not in (None, "sample"):
+        raise UsageError(
+            f"unknown market {market!r}; known is: sample. For candles of your own, leave "
+            "--market out and use --symbol and --interval"
+        )
+    if market and symbol not in (None, SAMPLE_SYMBOL):
+        raise UsageError("--market and --symbol exclude each other; give one of them")
+    if interval is not None and not re.fullmatch(INTERVAL_PATTERN, interval):
+        raise UsageError(f"--interval {interval!r} is no interval such as 5m, 1h or 1d")
+    return {
+        "market": market,
+        "symbol": SAMPLE_SYMBOL if market else (symbol or config.SYMBOL),
+        "interval": interval or ("5m" if market else config.INTERVAL),
+    }

@@ -107,9 +107,7 @@ class Broker:
             frame = encode(Envelope("reply.error", failure, "daemon", parent_id))
         await self._commands.send_multipart([peer, frame])
 
-    async def publish(
-        self, kind: str, body: Body, *, source: str, parent_id: str | None = None
-    ) -> None:
+    def publish(self, kind: str, body: Body, *, source: str, parent_id: str | None = None) -> None:
         """Publish one event and keep it for late joiners. Raises FrameError; then nothing went."""
         seq = self._seq.get(source, 0) + 1
         event = Envelope(kind, body, source, parent_id, seq)
@@ -119,7 +117,7 @@ class Broker:
         self._last.move_to_end((kind, body.get("run")))
         if len(self._last) > KEPT_LAST:
             self._last.popitem(last=False)
-        await self._events.send_multipart([kind.encode(), frame])
+        self._events.send_multipart([kind.encode(), frame])  # XPUB never waits: it drops
 
     def attach_worker(self, token: Peer, listener: Listener) -> None:
         """Route what the peer with this secret sends to `listener`, which must not block."""

@@ -61,10 +61,10 @@ async def serve(config_option: Path | None, *, console: bool, on_ready: Callable
         stack.push_async_callback(host.stop)
         await host.start()
 
-        await parts.announce(DaemonState(state="ready"), source="daemon")
+        parts.announce(DaemonState(state="ready"), source="daemon")
         log.info("ready")
         on_ready()
         await stop.wait()
         log.info("stopping")
-        await parts.announce(DaemonState(state="stopping"), source="daemon")
+        parts.announce(DaemonState(state="stopping"), source="daemon")
         await broker.idle()

@@ -29,10 +29,10 @@ class Parts:
     broker: Broker
     dispatcher: Dispatcher
 
-    async def announce(self, event: Event, *, source: str, parent_id: str | None = None) -> None:
+    def announce(self, event: Event, *, source: str, parent_id: str | None = None) -> None:
         """Publish an event on the bus."""
         body = event.model_dump(mode="json")
-        await self.broker.publish(event.kind, body, source=source, parent_id=parent_id)
+        self.broker.publish(event.kind, body, source=source, parent_id=parent_id)
 
 
 @dataclass
@@ -71,11 +71,11 @@ class LocalContext:
             return self.parts.config
         return load_config(self.parts.config_file, features=known_features())
 
-    async def publish(self, event: Event, *, parent_id: str | None = None) -> None:
+    def publish(self, event: Event, *, parent_id: str | None = None) -> None:
         """Publish an event under the plugin's own name."""
-        if not event.kind.startswith(f"{self.name}."):
+        if event.kind.partition(".")[0] != self.name:
             raise PluginError(f"{self.name} cannot publish {event.kind}: it is another's")
-        await self.parts.announce(event, source=self.name, parent_id=parent_id)
+        self.parts.announce(event, source=self.name, parent_id=parent_id)
 
     async def call(self, kind: str, body: Body) -> Body:
         """Send another service a command."""

@@ -78,7 +78,7 @@ class PluginHost:
             level = self._log.info if record.state in ("ready", "idle") else self._log.error
             level("plugin", plugin=record.name, state=record.state, detail=record.detail)
             event = PluginState(name=record.name, state=record.state, detail=record.detail[:1000])
-            await self._parts.announce(event, source="daemon")
+            self._parts.announce(event, source="daemon")
 
     def _load(self, found: Found) -> Record:
         name = found.entry_point.name

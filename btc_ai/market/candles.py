@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from btc_ai.config import SYMBOL_PATTERN
 from btc_ai.errors import DataError
 
-SAMPLE_SYMBOL = "SAMPLE/USDT"
 SYMBOL = re.compile(SYMBOL_PATTERN)
 COLUMNS = ("open", "high", "low", "close", "volume")
 UNITS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from btc_ai.config import SAMPLE_SYMBOL
 from btc_ai.errors import DataError
 from btc_ai.market.candles import (
     COLUMNS,
-    SAMPLE_SYMBOL,
     Candles,
     check_symbol,
     interval_ms,

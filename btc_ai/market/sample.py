@@ -16,8 +16,9 @@ that it learns, and nothing about BTC.
 import numpy as np
 from numpy.typing import NDArray
 
+from btc_ai.config import SAMPLE_SYMBOL
 from btc_ai.errors import DataError
-from btc_ai.market.candles import SAMPLE_SYMBOL, Candles, interval_ms
+from btc_ai.market.candles import Candles, interval_ms
 from btc_ai.market.store import CandleStore
 
 BARS = 60_000

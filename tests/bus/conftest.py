@@ -43,7 +43,10 @@ class Hub:
         self.dispatcher.add(commands)
 
     def publish(self, kind: str, source: str = "training", **body: Any) -> None:
-        self.do(self.broker.publish(kind, body, source=source))
+        async def publish() -> None:
+            self.broker.publish(kind, body, source=source)
+
+        self.do(publish())
 
     async def _stop(self) -> None:
         await self._tasks.cancel()

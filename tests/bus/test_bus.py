@@ -258,7 +258,7 @@ def test_welcome_then_every_event(hub: Hub) -> None:
 def test_events_while_subscribing_are_not_lost(hub: Hub) -> None:
     async def storm() -> None:
         for number in range(3000):
-            await hub.broker.publish("a.b", {"number": number}, source="s")
+            hub.broker.publish("a.b", {"number": number}, source="s")
             if not number % 20:
                 await asyncio.sleep(0.001)
 
@@ -278,7 +278,7 @@ def test_events_while_subscribing_are_not_lost(hub: Hub) -> None:
 def test_slow_subscriber_sees_the_gap(hub: Hub) -> None:
     async def flood() -> None:
         for number in range(20_000):
-            await hub.broker.publish("a.b", {"number": number, "pad": "x" * 500}, source="s")
+            hub.broker.publish("a.b", {"number": number, "pad": "x" * 500}, source="s")
 
     with Client(hub.runtime) as client:
         feed = client.subscribe("a.")

@@ -233,9 +233,9 @@ def test_context_keeps_to_its_own_name(site: Site, tmp_path: Path) -> None:
     async def work(host: PluginHost, here: Floor) -> None:
         context = record(host, "able").context
         assert context is not None
-        await context.publish(News())
+        context.publish(News())
         with pytest.raises(PluginError, match="another's"):
-            await context.publish(Foreign())
+            context.publish(Foreign())
         assert await context.call("able.ask", {}) == {"answer": "able"}
         with pytest.raises(CommandError, match="not a command"):
             await context.call("nobody.home", {})

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from btc_ai.config import SAMPLE_SYMBOL
 from btc_ai.errors import DataError
 from btc_ai.market import sample
-from btc_ai.market.candles import SAMPLE_SYMBOL
 from btc_ai.market.features import FeatureRegistry, build_features
 from btc_ai.market.quality import check_candles
 from btc_ai.market.sample import predictable_r2, sample_market

@@ -154,9 +154,6 @@ def test_a_changed_configuration_is_refused_by_name(
     "options",
     [
         {"sequence": ["Short"], "bucket": "Long"},
-        {"market": "mars"},
-        {"market": "sample", "symbol": "ETH/USDT"},
-        {"interval": "soon"},
         {"resume": True, "seed": 1},
         {"resume": True, "market": "sample"},
     ],

@@ -1,20 +1,18 @@
 """Turns a command and the configuration into the steps of a run; takes up unfinished ones."""
 
-import re
 from pathlib import Path
 from typing import Any
 
 from btc_ai.api.errors import DataError, TrainingError, UsageError
 from btc_ai.api.journal import Job, Journal, Step
-from btc_ai.api.settings import bucket_settings
-from btc_ai.config import INTERVAL_PATTERN, Config
+from btc_ai.api.settings import bucket_settings, market_of
+from btc_ai.config import Config
 from btc_ai.paths import candle_file, latest_model
 from btc_ai.plugins.training.messages import StartBody
 
 Body = dict[str, Any]
 
 KIND = "training"
-SAMPLE_SYMBOL = "SAMPLE/USDT"
 UNFINISHED = ("queued", "running", "paused", "stopped", "failed")
 
 
@@ -22,15 +20,6 @@ def check_options(body: StartBody) -> None:
     """Refuse options that contradict each other. Raises UsageError."""
     if body.sequence and body.bucket:
         raise UsageError("--sequence and --bucket exclude each other; give one of them")
-    if body.market not in (None, "sample"):
-        raise UsageError(
-            f"unknown market {body.market!r}; known is: sample. For candles of your own, leave "
-            "--market out and use --symbol and --interval"
-        )
-    if body.market and body.symbol not in (None, SAMPLE_SYMBOL):
-        raise UsageError("--market and --symbol exclude each other; give one of them")
-    if body.interval is not None and not re.fullmatch(INTERVAL_PATTERN, body.interval):
-        raise UsageError(f"--interval {body.interval!r} is no interval such as 5m, 1h or 1d")
     fixed = {
         "--sequence": body.sequence, "--seed": body.seed, "--symbol": body.symbol,
         "--interval": body.interval, "--market": body.market,
@@ -70,12 +59,9 @@ def _require_candles(config: Config, spec: Body) -> None:
 
 def run_spec(config: Config, body: StartBody) -> Body:
     """What holds for every step of a run."""
-    sample = body.market == "sample"
     progressive = config.PROGRESSIVE_TRAINING
     return {
-        "market": body.market,
-        "symbol": SAMPLE_SYMBOL if sample else (body.symbol or config.SYMBOL),
-        "interval": body.interval or ("5m" if sample else config.INTERVAL),
+        **market_of(config, body.market, body.symbol, body.interval),
         "seed": config.SEED if body.seed is None else body.seed,
         "transfer": body.transfer and progressive.TRANSFER_KNOWLEDGE,
         "pause_s": progressive.PAUSE_BETWEEN_BUCKETS,

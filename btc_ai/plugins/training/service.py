@@ -1,13 +1,11 @@
 """The training service: takes commands, queues runs, and shows how they are."""
 
-import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from btc_ai.api.errors import ConfigError, TrainingError
 from btc_ai.api.journal import Job, Step
-from btc_ai.api.messages import Event
 from btc_ai.api.queue import TAKEN_UP, UNDER_WAY, JobQueue
 from btc_ai.api.service import Call, Command, Context
 from btc_ai.config import Config
@@ -34,7 +32,6 @@ class TrainingService:
     def __init__(self, context: Context) -> None:
         """A service over its context."""
         self._context = context
-        self._news: asyncio.Queue[tuple[Event, str]] = asyncio.Queue()
         self._queue = JobQueue(context, KIND, self._runner, self._changed, noun="run")
 
     def commands(self) -> Sequence[Command]:
@@ -52,7 +49,6 @@ class TrainingService:
     async def start(self) -> None:
         """Take up what the last daemon left running, and work through the queue."""
         await self._queue.start()
-        self._context.spawn("news", self._publish_news())
 
     async def stop(self) -> None:
         """Checkpoint the run in progress; it goes on when the daemon starts again."""
@@ -76,16 +72,11 @@ class TrainingService:
         return view.model_copy(update=dict(zip(("state", "error"), unwritten, strict=True)))
 
     def _changed(self, job: Job) -> None:
-        self._news.put_nowait((self._view(job), job.parent_id))
+        self._context.publish(self._view(job), parent_id=job.parent_id)
 
     def _progressed(self, job: Job, step: Step, body: Body) -> None:
         ended = EpisodeEnded(run=job.id, position=step.position, bucket=step.name, **body)
-        self._news.put_nowait((ended, job.parent_id))
-
-    async def _publish_news(self) -> None:
-        while True:
-            event, parent_id = await self._news.get()
-            await self._context.publish(event, parent_id=parent_id)
+        self._context.publish(ended, parent_id=job.parent_id)
 
     def _config(self) -> Config:
         """The configuration as its file is now; what only a restart can change is refused."""
