@@ -2,6 +2,8 @@ import dataclasses
 import itertools
 import json
 import time
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
