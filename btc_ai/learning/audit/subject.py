@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from btc_ai.api.step import StepStoppedError
+from btc_ai.errors import DataError
 from btc_ai.learning.audit.report import Finding
 from btc_ai.learning.dataset import Dataset, needed_candles
 from btc_ai.learning.environment import MarketEnvironment
@@ -93,6 +94,29 @@ class Subject:
     def on(self, candles: Candles, settings: TrainingSettings | None = None) -> "Subject":
         """The same on other candles."""
         return dataclasses.replace(self, candles=candles, settings=settings or self.settings)
+
+    def computable(self) -> "Subject":
+        """The same without the features that cannot be computed here.
+
+        A made-up market may leave a sound feature constant, one that counts bars without trades,
+        say. Raises DataError where none is left.
+        """
+        try:
+            assert len(self.dataset)
+            return self
+        except DataError:
+            kept = tuple(name for name in self.settings.features if self._computes(name))
+            if not kept:
+                raise
+            return self.on(self.candles, dataclasses.replace(self.settings, features=kept))
+
+    def _computes(self, feature: str) -> bool:
+        alone = dataclasses.replace(self.settings, features=(feature,))
+        try:
+            self.pipeline.dataset(self.candles, self.registry, alone)
+        except DataError:
+            return False
+        return True
 
     def generator(self, *key: int) -> np.random.Generator:
         """A generator of its own for everything that is drawn."""

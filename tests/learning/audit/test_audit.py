@@ -188,6 +188,23 @@ def test_the_fewest_candles_that_train_are_enough(small: TrainingSettings, walk:
     assert report.passed, report.failures
 
 
+def test_a_sound_feature_that_a_made_up_market_leaves_constant_is_no_false_alarm(
+    walk: Candles, small: TrainingSettings
+) -> None:
+    """Bars without trades, and a flag that rises late in the real candles."""
+    quiet = dataclasses.replace(walk, volume=np.where(np.arange(len(walk)) % 7, walk.volume, 0.0))
+    first = walk.time[2_000]
+
+    def halts(candles: Candles) -> dict[str, Any]:
+        return {"untraded": candles.volume == 0, "late": candles.time > first}
+
+    settings = dataclasses.replace(small, features=("price", "planted"))
+    report = audit(quiet, leaking_registry(planted=halts), settings)
+    assert report.passed, report.failures
+    canary = next(check for check in report.checks if check.name == "gap canary")
+    assert "updates with price:" in canary.looked_at
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BUCKETS)
 def test_no_false_alarm_on_the_sample_market(name: str) -> None:
