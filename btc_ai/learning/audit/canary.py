@@ -20,7 +20,8 @@ from btc_ai.learning.markets.gap import GapMarket
 from btc_ai.learning.network import POSITIONS
 
 NAME = "gap canary"
-BARS = 20_000
+# So many that a short training cannot learn them by heart: the policy is flat for no other reason.
+BARS = 80_000
 MOST_TURNOVER = 0.005
 FILL_ADVICE = "Fill a decision taken at the close of a bar at the open of the next"
 
