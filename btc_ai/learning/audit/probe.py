@@ -14,14 +14,16 @@ UPDATES = 150
 LEARNING_RATE = 2e-3
 BATCH_SIZE = 32
 WINDOW = 32
+LEAST_COST = 0.01
 
 
 def trading_network(subject: Subject) -> QNetwork:
-    """A random network whose policy trades: its value head is not zero."""
+    """A random network whose policy trades, its values of about the size of the cost."""
     generator = torch.Generator().manual_seed(subject.seed)
     network = QNetwork(subject.dataset.columns, subject.settings.horizons, generator)
     with torch.no_grad():
-        network.values.weight.normal_(generator=generator)
+        size = max(subject.environment.cost_scaled, LEAST_COST) / 2
+        network.values.weight.normal_(std=size, generator=generator)
     return network
 
 

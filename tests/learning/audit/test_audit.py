@@ -104,6 +104,7 @@ def test_a_failure_is_told_in_full(walk: Candles, small: TrainingSettings) -> No
     assert "leave the feature out of FEATURES" in finding["advice"]
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_report(walk: Candles, small: TrainingSettings) -> None:
     first, again = (audit(walk, builtin_features(), small) for _ in range(2))
     assert first == again
@@ -128,6 +129,7 @@ def _reached(asked: Iterator[int], limit: int) -> bool:
     return next(asked) >= limit
 
 
+@pytest.mark.slow
 def test_it_stops_when_asked_wherever_it_is(walk: Candles, small: TrainingSettings) -> None:
     asked = 0
 
