@@ -71,6 +71,7 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(gt=0)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+LearnerName = Literal["cfq", "pqn", "dqn"]
 
 
 class Section(BaseModel):
@@ -202,10 +203,16 @@ class Config(Section):
     )
     SEED: int = Field(0, ge=0, lt=2**63, description="Seed of a run where none is given")
 
+    LEARNER: LearnerName = Field(
+        "cfq", description="Learning algorithm: cfq (CF-Q(λ)), pqn (PQN) or dqn (Double DQN)"
+    )
     LEARNING_RATE: float = Field(0.0005, gt=0, le=1, description="Learning rate of the optimizer")
     GAMMA: float = Field(0.99, gt=0, lt=1, description="Discount factor for future rewards")
     BATCH_SIZE: Positive = Field(32, le=65536, description="Batch size for training")
-    BUFFER_SIZE: Positive = Field(10000, description="Decisions in an episode")
+    BUFFER_SIZE: Positive = Field(
+        10000,
+        description="Decisions in an episode; with the learner dqn also transitions in its replay buffer",
+    )
     MAX_EPISODES: Positive = Field(100, description="Maximum episodes per bucket")
 
     USE_GPU: bool = Field(True, description="Whether to use GPU acceleration")
