@@ -211,7 +211,7 @@ class Config(Section):
     BATCH_SIZE: Positive = Field(32, le=65536, description="Batch size for training")
     BUFFER_SIZE: Positive = Field(
         10000,
-        description="Decisions in an episode; with the learner dqn also transitions in its replay buffer",
+        description="Decisions in an episode; with LEARNER dqn also its replay buffer's capacity",
     )
     MAX_EPISODES: Positive = Field(100, description="Maximum episodes per bucket")
 
