@@ -29,6 +29,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from btc_ai.errors import ConfigError
+from btc_ai.names import LearnerName
 from btc_ai.paths import find_config, user_data
 
 BUILTIN_FEATURES = (
@@ -71,7 +72,6 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(gt=0)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
-LearnerName = Literal["cfq", "pqn", "dqn"]
 
 
 class Section(BaseModel):

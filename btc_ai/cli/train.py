@@ -8,8 +8,8 @@ import typer
 
 from btc_ai.cli.context import Globals, current, print_json
 from btc_ai.cli.daemon import connect
-from btc_ai.config import LearnerName
 from btc_ai.errors import UsageError
+from btc_ai.names import LearnerName
 
 if TYPE_CHECKING:
     from btc_ai.bus.client import Client, Subscription

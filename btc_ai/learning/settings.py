@@ -4,8 +4,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from btc_ai.config import LearnerName
 from btc_ai.errors import ConfigError
+from btc_ai.names import LearnerName
 
 REFERENCE_HORIZON = 72
 """MAX_HORIZON, in bars, at which GAMMA is the discount per bar."""

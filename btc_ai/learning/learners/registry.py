@@ -2,7 +2,6 @@
 
 import torch
 
-from btc_ai.config import LearnerName
 from btc_ai.learning.environment import MarketEnvironment
 from btc_ai.learning.learners.cfq import CounterfactualQ
 from btc_ai.learning.learners.dqn import DoubleDQN
@@ -10,6 +9,7 @@ from btc_ai.learning.learners.learner import Learner
 from btc_ai.learning.learners.pqn import PQN
 from btc_ai.learning.network import QNetwork
 from btc_ai.learning.settings import TrainingSettings
+from btc_ai.names import LearnerName
 
 
 def make_learner(

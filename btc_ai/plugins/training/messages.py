@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from btc_ai.api.messages import Event
-from btc_ai.config import LearnerName
+from btc_ai.names import LearnerName
 
 Body = dict[str, Any]
 

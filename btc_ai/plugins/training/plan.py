@@ -7,7 +7,8 @@ from typing import Any
 
 from btc_ai.api.errors import DataError, TrainingError, UsageError
 from btc_ai.api.journal import Job, Journal, Step
-from btc_ai.config import INTERVAL_PATTERN, Config, LearnerName, nearest
+from btc_ai.config import INTERVAL_PATTERN, Config, nearest
+from btc_ai.names import LearnerName
 from btc_ai.paths import candle_file
 from btc_ai.plugins.training.messages import StartBody
 
