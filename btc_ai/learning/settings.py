@@ -13,7 +13,7 @@ REFERENCE_HORIZON = 72
 PQN_LANES = 128
 """Accounts that PQN acts with at once, about: a multiple of `batch_size`."""
 
-DQN_LANES = 32
+DQN_LANES = 64
 """Accounts that Double DQN acts with at once, as far as its buffer holds a step of them all."""
 
 

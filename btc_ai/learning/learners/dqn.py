@@ -21,13 +21,22 @@ from btc_ai.learning.environment import MarketEnvironment
 from btc_ai.learning.learners.base import QLearner, under
 from btc_ai.learning.learners.lanes import Lanes, exploration, taken, values_at
 from btc_ai.learning.learners.learner import Update
-from btc_ai.learning.learners.replay import ReplayBuffer
+from btc_ai.learning.learners.replay import ReplayBuffer, Transitions
 from btc_ai.learning.network import QNetwork
 from btc_ai.learning.settings import TrainingSettings
 
 STEPS = 3
 TARGET_EVERY = 250
 AVERAGING = 0.999
+
+
+def double_q_targets(drawn: Transitions, online: Tensor, target: Tensor, costs: Tensor) -> Tensor:
+    """y of the module's equations [n].
+
+    online, target: U of both networks at `later_bars` [n, 3]. costs: of position k to a [3, 3].
+    """
+    best = (online - costs[drawn.later_held]).argmax(dim=-1)
+    return drawn.returns + drawn.discounts * taken(target, costs, drawn.later_held, best)
 
 
 class DoubleDQN(QLearner):
@@ -79,16 +88,14 @@ class DoubleDQN(QLearner):
         drawn = self._replay.sample(
             self.settings.batch_size, STEPS, self.environment.discount, self._generator
         )
-        features, count = self.environment.dataset.features, len(drawn.bars)
+        features, costs = self.environment.dataset.features, self._lanes.costs
         bars = torch.cat([drawn.bars, drawn.later_bars])
         hidden = self.network.trunk(features.index_select(0, bars))
-        values, later = self.network.values(hidden).split(count)
+        values, later = self.network.values(hidden).chunk(2)
         ahead = values_at(self._target, features.index_select(0, drawn.later_bars))
-        costs, held = self._lanes.costs, drawn.later_held
-        best = (later.detach() - costs[held]).argmax(dim=-1)
-        targets = drawn.returns + drawn.discounts * taken(ahead, costs, held, best)
+        targets = double_q_targets(drawn, later.detach(), ahead, costs)
         loss = functional.smooth_l1_loss(taken(values, costs, drawn.held, drawn.actions), targets)
-        self._descend(loss, hidden[:count], drawn.bars)
+        self._descend(loss, hidden[: len(drawn.bars)], drawn.bars)
         return loss.detach()
 
     def state_dict(self) -> dict[str, Tensor]:

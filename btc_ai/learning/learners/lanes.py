@@ -12,11 +12,11 @@ from btc_ai.learning.environment import MarketEnvironment, turnover_costs
 from btc_ai.learning.network import POSITIONS, QNetwork
 
 EXPLORED_SHARE = 0.1
-LAST_EPSILON = 0.05
+LAST_EPSILON = 0.1
 
 
 def exploration(progress: float) -> float:
-    """ε after this share of the run: from 1 down to 0.05 in its first tenth, then constant."""
+    """ε after this share of the run: from 1 down to 0.1 in its first tenth, then constant."""
     return max(LAST_EPSILON, 1 - (1 - LAST_EPSILON) * progress / EXPLORED_SHARE)
 
 
