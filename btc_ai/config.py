@@ -29,6 +29,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from btc_ai.errors import ConfigError
+from btc_ai.names import LearnerName
 from btc_ai.paths import find_config, user_data
 
 BUILTIN_FEATURES = (
@@ -203,10 +204,16 @@ class Config(Section):
     )
     SEED: int = Field(0, ge=0, lt=2**63, description="Seed of a run where none is given")
 
+    LEARNER: LearnerName = Field(
+        "cfq", description="Learning algorithm: cfq (CF-Q(λ)), pqn (PQN) or dqn (Double DQN)"
+    )
     LEARNING_RATE: float = Field(0.0005, gt=0, le=1, description="Learning rate of the optimizer")
     GAMMA: float = Field(0.99, gt=0, lt=1, description="Discount factor for future rewards")
     BATCH_SIZE: Positive = Field(32, le=65536, description="Batch size for training")
-    BUFFER_SIZE: Positive = Field(10000, description="Decisions in an episode")
+    BUFFER_SIZE: Positive = Field(
+        10000,
+        description="Decisions in an episode; with LEARNER dqn also its replay buffer's capacity",
+    )
     MAX_EPISODES: Positive = Field(100, description="Maximum episodes per bucket")
 
     USE_GPU: bool = Field(True, description="Whether to use GPU acceleration")

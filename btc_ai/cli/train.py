@@ -9,6 +9,7 @@ import typer
 from btc_ai.cli.context import Globals, current, print_json
 from btc_ai.cli.daemon import connect
 from btc_ai.errors import UsageError
+from btc_ai.names import LearnerName
 
 if TYPE_CHECKING:
     from btc_ai.bus.client import Client, Subscription
@@ -41,6 +42,10 @@ def train(
     no_transfer: Annotated[
         bool, typer.Option("--no-transfer", help="Start each bucket from scratch")
     ] = False,
+    learner: Annotated[
+        LearnerName | None,
+        typer.Option(help="Learning algorithm (default: LEARNER); --resume keeps a run's"),
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=0, max=2**63 - 1, help="Seed of the run")] = None,
     symbol: Annotated[str | None, typer.Option(help="Market, e.g. BTC/USDT")] = None,
     interval: Annotated[str | None, typer.Option(help="Candle interval, e.g. 5m")] = None,
@@ -61,6 +66,7 @@ def train(
         "episodes": episodes,
         "resume": resume,
         "transfer": not no_transfer,
+        "learner": learner,
         "seed": seed,
         "symbol": symbol,
         "interval": interval,

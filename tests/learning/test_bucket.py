@@ -1,7 +1,6 @@
 import dataclasses
 import errno
 import json
-import signal
 import subprocess
 import sys
 import time
@@ -19,7 +18,7 @@ from btc_ai.learning.model import load_model
 from btc_ai.learning.model_card import CARD, WEIGHTS, read_card
 from btc_ai.learning.settings import TrainingSettings
 from btc_ai.learning.start import InitialModel
-from btc_ai.learning.trainer import CHECKPOINTS, TrainingStoppedError
+from btc_ai.learning.trainer import TrainingStoppedError
 from btc_ai.market.candles import Candles
 from btc_ai.market.features import builtin_features
 
@@ -248,21 +247,3 @@ def test_the_card_is_read_without_torch(undisturbed: BucketResult) -> None:
     command = [sys.executable, "-c", code, str(undisturbed.model)]
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert output.split() == [undisturbed.weights_sha256, "False", "False"]
-
-
-@pytest.mark.slow
-def test_sigkill_in_the_middle_of_writes_and_of_resumed_runs(tmp_path: Path) -> None:
-    script = Path(__file__).with_name("killed_run.py")
-
-    def run(directory: Path, fatal_write: int) -> int:
-        command = [sys.executable, str(script), str(directory), str(fatal_write)]
-        return subprocess.run(command, check=False).returncode
-
-    assert run(tmp_path / "whole", 0) == 0
-    for fatal_write in (3, 2, 4):
-        assert run(tmp_path / "killed", fatal_write) == -signal.SIGKILL
-    assert (tmp_path / "killed" / CHECKPOINTS).is_dir()
-    assert run(tmp_path / "killed", 0) == 0
-    for name in (WEIGHTS, METRICS):
-        killed, whole = ((tmp_path / run / name).read_bytes() for run in ("killed", "whole"))
-        assert killed == whole

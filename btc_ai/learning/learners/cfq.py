@@ -17,21 +17,15 @@ traces need no cutting and no exploration is taken. One forward pass serves targ
 LayerNorm stands in for a target network (Gallici et al. 2024, arXiv 2407.04811).
 """
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from btc_ai.learning.environment import MarketEnvironment, turnover_costs
-from btc_ai.learning.horizons import horizon_loss, horizon_targets
+from btc_ai.learning.learners.base import QLearner
 from btc_ai.learning.learners.learner import Update
 from btc_ai.learning.network import POSITIONS, QNetwork
 from btc_ai.learning.settings import TrainingSettings
-
-AVERAGING = 0.99
-WEIGHT_DECAY = 0.01
-GRADIENT_CLIP = 10.0
-HORIZON_WEIGHT = 0.1
 
 
 def counterfactual_lambda_returns(
@@ -56,8 +50,8 @@ def counterfactual_lambda_returns(
     return targets, greedy
 
 
-class CounterfactualQ:
-    """The CF-Q(λ) learner: AdamW with a linearly falling rate, Huber loss, averaged weights."""
+class CounterfactualQ(QLearner):
+    """The CF-Q(λ) learner."""
 
     def __init__(
         self,
@@ -69,40 +63,10 @@ class CounterfactualQ:
         frozen_updates: int = 0,
     ) -> None:
         """Learn `network` in place; the trunk stays as it is for the first `frozen_updates`."""
-        device = environment.dataset.features.device
-        self.settings = settings
-        self.environment = environment
-        self.network = network.to(device)
-        self._average = QNetwork(network.columns, settings.horizons, generator).to(device)
-        self._average.load_state_dict(network.state_dict())
-        self._weights = list(network.parameters())
-        self._averaged = [weight.data for weight in self._average.parameters()]
-        self._generator = generator
-        self._frozen_updates = frozen_updates
-        self._updates = 0
-        heads = [*network.values.parameters(), *network.horizon_head.parameters()]
-        self._optimizer = torch.optim.AdamW(
-            [{"params": list(network.trunk.parameters())}, {"params": heads}],
-            lr=settings.learning_rate,
-            weight_decay=WEIGHT_DECAY,
-            fused=True,
+        super().__init__(
+            environment, network, settings, generator=generator, frozen_updates=frozen_updates
         )
-        self._prepare_market(device)
-
-    def _prepare_market(self, device: torch.device) -> None:
-        environment, settings = self.environment, self.settings
-        train = environment.dataset.splits.train
-        held = environment.held_returns(settings.discount) / environment.scale
-        targets = horizon_targets(environment.dataset, settings.horizons)
-        self._starts = torch.from_numpy(environment.starts(train))
         self._offsets = torch.arange(settings.window + 1)[:, None] * environment.interval
-        self._rewards = torch.from_numpy(held.astype(np.float32)).to(device)
-        self._horizon_targets = torch.from_numpy(targets).to(device)
-
-    @property
-    def policy(self) -> QNetwork:
-        """The averaged network."""
-        return self._average
 
     def update(self) -> Update:
         """Sample BATCH_SIZE windows and take one gradient step on all of their decisions."""
@@ -121,9 +85,7 @@ class CounterfactualQ:
                 settings.trace_decay,
             )
         loss = functional.smooth_l1_loss(values[:-1], targets)
-        predicted = network.predict(hidden[: seen.numel()])
-        outcome = self._horizon_targets.index_select(0, seen.flatten())
-        self._descend(loss + HORIZON_WEIGHT * horizon_loss(predicted, outcome))
+        self._descend(loss, hidden[: seen.numel()], seen.flatten())
         return Update(loss.detach(), seen, greedy[:-1])
 
     def _sample(self) -> Tensor:
@@ -132,43 +94,3 @@ class CounterfactualQ:
             len(self._starts), (self.settings.batch_size,), generator=self._generator
         )
         return (self._starts[drawn] + self._offsets).to(self._rewards.device)
-
-    def _descend(self, loss: Tensor) -> None:
-        rate = self.settings.learning_rate * max(0.0, 1 - self._updates / self.settings.updates)
-        trunk, heads = self._optimizer.param_groups
-        trunk["lr"] = rate if self._updates >= self._frozen_updates else 0.0
-        heads["lr"] = rate
-        self._optimizer.zero_grad()
-        torch.autograd.backward(loss)
-        torch.nn.utils.clip_grad_norm_(self._weights, GRADIENT_CLIP)
-        self._optimizer.step()
-        torch._foreach_lerp_(self._averaged, [w.data for w in self._weights], 1 - AVERAGING)
-        self._updates += 1
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """Network, average, AdamW's moments, update count and generator, as copies on the CPU."""
-        state = {f"network.{name}": t for name, t in self.network.state_dict().items()}
-        state |= {f"average.{name}": t for name, t in self._average.state_dict().items()}
-        for name, weight in self.network.named_parameters():
-            moments = self._optimizer.state.get(weight, {})
-            state |= {f"adam.{name}.{moment}": t for moment, t in moments.items()}
-        state["updates"] = torch.tensor(self._updates)
-        state["generator"] = self._generator.get_state()
-        return {name: tensor.detach().cpu().clone() for name, tensor in state.items()}
-
-    def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Take up a state of `state_dict`; the generator is set last."""
-        self.network.load_state_dict(_under("network.", state))
-        self._average.load_state_dict(_under("average.", state))
-        for name, weight in self.network.named_parameters():
-            moments = _under(f"adam.{name}.", state)
-            if moments:
-                self._optimizer.state[weight] = {
-                    moment: tensor.to(weight.device).clone() for moment, tensor in moments.items()
-                }
-        self._updates = int(state["updates"])
-        self._generator.set_state(state["generator"])
-
-
-def _under(prefix: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name[len(prefix) :]: t for name, t in state.items() if name.startswith(prefix)}

@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from btc_ai.api.messages import Event
+from btc_ai.names import LearnerName
 
 Body = dict[str, Any]
 
@@ -21,6 +22,7 @@ class StartBody(_Command):
     episodes: int | None = Field(None, ge=1)
     resume: bool = False
     transfer: bool = True
+    learner: LearnerName | None = None
     seed: int | None = Field(None, ge=0, lt=2**63)
     symbol: str | None = None
     interval: str | None = None

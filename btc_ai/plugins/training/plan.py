@@ -63,6 +63,7 @@ def run_spec(config: Config, body: StartBody) -> Body:
     return {
         **market_of(config, body.market, body.symbol, body.interval),
         "seed": config.SEED if body.seed is None else body.seed,
+        "learner": body.learner,
         "transfer": body.transfer and progressive.TRANSFER_KNOWLEDGE,
         "pause_s": progressive.PAUSE_BETWEEN_BUCKETS,
         "data_dir": str(config.DATA_DIR),
@@ -71,7 +72,7 @@ def run_spec(config: Config, body: StartBody) -> Body:
 
 def _step_spec(config: Config, spec: Body, bucket: str, episodes: int | None) -> Body:
     count = episodes or config.PROGRESSIVE_TRAINING.EPISODES_PER_BUCKET
-    return {"settings": bucket_settings(config, bucket, spec["seed"], count)}
+    return {"settings": bucket_settings(config, bucket, spec["seed"], count, spec["learner"])}
 
 
 def next_step(job: Job) -> Step | None:
@@ -101,7 +102,7 @@ def resume(journal: Journal, config: Config, body: StartBody, call_id: str) -> t
     if unfinished is not None:
         part = _unfinished_part(unfinished, body.bucket)
         if part is not None:
-            _refuse_changes(config, unfinished)
+            _refuse_changes(config, unfinished, body)
             spec = {**unfinished.spec, "first": part.position}
             unfinished = journal.set_job(unfinished.id, state=unfinished.state, spec=spec)
             return unfinished, _taken_up(config, unfinished, body)
@@ -125,14 +126,15 @@ def _unfinished_part(job: Job, bucket: str) -> Step | None:
 
 
 def _taken_up(config: Config, job: Job, body: StartBody) -> str:
-    _refuse_changes(config, job)
+    _refuse_changes(config, job, body)
     step = next_step(job)
     said = f"takes up run {job.id} at {step.name}" if step else f"takes up run {job.id}"
     return f"{said}; it keeps the number of episodes it began with" if body.episodes else said
 
 
-def _refuse_changes(config: Config, job: Job) -> None:
+def _refuse_changes(config: Config, job: Job, body: StartBody) -> None:
     """Raise TrainingError where an unfinished step would now be trained otherwise."""
+    learner = body.learner or job.spec["learner"]
     lines = []
     for step in job.steps:
         was = step.spec["settings"]
@@ -141,7 +143,7 @@ def _refuse_changes(config: Config, job: Job) -> None:
         if step.name not in config.BUCKET_CONFIGS:
             lines.append(f"BUCKET_CONFIGS.{step.name}: gone")
             continue
-        now = bucket_settings(config, step.name, job.spec["seed"], 1)
+        now = bucket_settings(config, step.name, job.spec["seed"], 1, learner)
         lines += [
             f"{step.name}, {key.upper()}: {was[key]} in the run, {now[key]} now"
             for key in was
@@ -167,7 +169,7 @@ def _continue_model(
             f"`btc-ai train --bucket {bucket}`"
         )
     if unfinished is not None:
-        _refuse_changes(config, unfinished)
+        _refuse_changes(config, unfinished, body)
     spec = unfinished.spec if unfinished else _spec_of_model(journal, config, body, model)
     step = {**_step_spec(config, spec, bucket, body.episodes), "continue_from": str(model)}
     if unfinished is None:
@@ -179,8 +181,12 @@ def _continue_model(
 
 
 def _spec_of_model(journal: Journal, config: Config, body: StartBody, model: Path) -> Body:
-    """A model is trained further on the candles it was trained on."""
+    """A model is trained further on the candles it was trained on, and by the same learner.
+
+    Another one may be asked for: all learners save the same kind of network.
+    """
     for job in journal.jobs(KIND, limit=500):
         if any(step.result.get("directory") == str(model) for step in job.steps):
-            return {key: value for key, value in job.spec.items() if key != "first"}
+            kept = {key: value for key, value in job.spec.items() if key != "first"}
+            return {**kept, "learner": body.learner or kept["learner"]}
     return run_spec(config, body)
