@@ -15,7 +15,13 @@ for position k held before and a held after, and the network learns U alone. The
 and the loss is Huber(U(x_i, a) − G_i(a)) over all i and a. As every action's outcome is known, the
 traces need no cutting and no exploration is taken. One forward pass serves targets and gradient;
 LayerNorm stands in for a target network (Gallici et al. 2024, arXiv 2407.04811).
+
+A large update goes through the network in up to four chunks of at least 32 windows, whose
+gradients are added in this order. They are the same, to the last bit, whether all chunks are in
+memory at once or one at a time (gradient accumulation), and 32 windows are one chunk.
 """
+
+import math
 
 import numpy as np
 import torch
@@ -32,6 +38,8 @@ AVERAGING = 0.99
 WEIGHT_DECAY = 0.01
 GRADIENT_CLIP = 10.0
 HORIZON_WEIGHT = 0.1
+CHUNKS = 4
+LEAST_CHUNK = 32
 
 
 def counterfactual_lambda_returns(
@@ -69,7 +77,7 @@ class CounterfactualQ:
         frozen_updates: int = 0,
     ) -> None:
         """Learn `network` in place; the trunk stays as it is for the first `frozen_updates`."""
-        device = environment.dataset.features.device
+        device = environment.device
         self.settings = settings
         self.environment = environment
         self.network = network.to(device)
@@ -87,44 +95,81 @@ class CounterfactualQ:
             weight_decay=WEIGHT_DECAY,
             fused=True,
         )
-        self._prepare_market(device)
+        self._chunk = max(LEAST_CHUNK, math.ceil(settings.batch_size / CHUNKS))
+        self._held = settings.batch_size
+        self._actions = settings.batch_size * settings.window * len(POSITIONS)
+        self._prepare_market()
 
-    def _prepare_market(self, device: torch.device) -> None:
+    def _prepare_market(self) -> None:
         environment, settings = self.environment, self.settings
         train = environment.dataset.splits.train
         held = environment.held_returns(settings.discount) / environment.scale
         targets = horizon_targets(environment.dataset, settings.horizons)
         self._starts = torch.from_numpy(environment.starts(train))
         self._offsets = torch.arange(settings.window + 1)[:, None] * environment.interval
-        self._rewards = torch.from_numpy(held.astype(np.float32)).to(device)
-        self._horizon_targets = torch.from_numpy(targets).to(device)
+        place = environment.dataset.features.device
+        self._rewards = torch.from_numpy(held.astype(np.float32)).to(place)
+        self._horizon_targets = torch.from_numpy(targets).to(place)
+        self._known = (~self._horizon_targets.isnan()).sum(dim=1)
 
     @property
     def policy(self) -> QNetwork:
         """The averaged network."""
         return self._average
 
+    @property
+    def chunks(self) -> int:
+        """Chunks of windows that an update is made of."""
+        return math.ceil(self.settings.batch_size / self._chunk)
+
+    def accumulate(self) -> None:
+        """From now on hold one chunk in memory at a time; the weights stay the same, bit for bit."""
+        self._held = self._chunk
+
     def update(self) -> Update:
         """Sample BATCH_SIZE windows and take one gradient step on all of their decisions."""
-        network, settings = self.network, self.settings
         bars = self._sample()
-        features = self.environment.dataset.features.index_select(0, bars.flatten())
-        hidden = network.trunk(features)
-        values = network.values(hidden).view(*bars.shape, len(POSITIONS))
-        seen = bars[:-1]
+        known = self._known[bars[:-1]].sum().clamp(min=1).to(self.environment.device)
+        self._optimizer.zero_grad()
+        losses, tables = [], []
+        for held in bars.split(self._held, dim=1):
+            loss, table = self._differentiate(held, known)
+            losses += loss
+            tables.append(table)
+        self._descend()
+        return Update(torch.stack(losses).sum(), bars[:-1], torch.cat(tables, dim=1))
+
+    def _differentiate(self, bars: Tensor, known: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Add the gradients of some windows; bars [T + 1, W], known: horizon outcomes in all.
+
+        Returns each chunk's part of the loss of the action values and the greedy table [T, W, 3].
+        """
+        network, environment = self.network, self.environment
+        chunks = bars.split(self._chunk, dim=1)
+        hidden = [network.trunk(environment.features(chunk.flatten())) for chunk in chunks]
+        values = [
+            network.values(part).view(*chunk.shape, len(POSITIONS))
+            for part, chunk in zip(hidden, chunks, strict=True)
+        ]
         with torch.no_grad():
             targets, greedy = counterfactual_lambda_returns(
-                values.detach(),
-                self._rewards[seen],
-                self.environment.cost_scaled,
-                self.environment.discount,
-                settings.trace_decay,
+                torch.cat(values, dim=1).detach(),
+                environment.fetch(self._rewards, bars[:-1]),
+                environment.cost_scaled,
+                environment.discount,
+                self.settings.trace_decay,
             )
-        loss = functional.smooth_l1_loss(values[:-1], targets)
-        predicted = network.predict(hidden[: seen.numel()])
-        outcome = self._horizon_targets.index_select(0, seen.flatten())
-        self._descend(loss + HORIZON_WEIGHT * horizon_loss(predicted, outcome))
-        return Update(loss.detach(), seen, greedy[:-1])
+        losses = []
+        for chunk, part, value, target in zip(
+            chunks, hidden, values, targets.split(self._chunk, dim=1), strict=True
+        ):
+            seen = chunk[:-1].flatten()
+            loss = functional.smooth_l1_loss(value[:-1], target, reduction="sum") / self._actions
+            outcome = environment.fetch(self._horizon_targets, seen)
+            error = horizon_loss(network.predict(part[: len(seen)]), outcome, known)
+            torch.autograd.backward(loss + HORIZON_WEIGHT * error)
+            losses.append(loss.detach())
+        return losses, greedy[:-1]
 
     def _sample(self) -> Tensor:
         """Bars of the decisions of random windows, and of the one after [T + 1, W]."""
@@ -133,13 +178,11 @@ class CounterfactualQ:
         )
         return (self._starts[drawn] + self._offsets).to(self._rewards.device)
 
-    def _descend(self, loss: Tensor) -> None:
+    def _descend(self) -> None:
         rate = self.settings.learning_rate * max(0.0, 1 - self._updates / self.settings.updates)
         trunk, heads = self._optimizer.param_groups
         trunk["lr"] = rate if self._updates >= self._frozen_updates else 0.0
         heads["lr"] = rate
-        self._optimizer.zero_grad()
-        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(self._weights, GRADIENT_CLIP)
         self._optimizer.step()
         torch._foreach_lerp_(self._averaged, [w.data for w in self._weights], 1 - AVERAGING)

@@ -15,12 +15,13 @@ from btc_ai.learning.settings import TrainingSettings
 G2 = TrainingSettings("G2", 1, 72, ("signal",), cost_bps=5, episodes=10)
 
 
-def learner(seed: int = 0, *, frozen_updates: int = 0) -> CounterfactualQ:
-    environment = MarketEnvironment(AutoregressiveMarket().dataset(5_000, 0, G2), G2)
+def learner(seed: int = 0, *, frozen_updates: int = 0, windows: int = 32) -> CounterfactualQ:
+    options = dataclasses.replace(G2, batch_size=windows)
+    environment = MarketEnvironment(AutoregressiveMarket().dataset(5_000, 0, options), options)
     generator = torch.Generator().manual_seed(seed)
-    network = QNetwork(environment.dataset.columns, G2.horizons, generator)
+    network = QNetwork(environment.dataset.columns, options.horizons, generator)
     return CounterfactualQ(
-        environment, network, G2, generator=generator, frozen_updates=frozen_updates
+        environment, network, options, generator=generator, frozen_updates=frozen_updates
     )
 
 
@@ -93,6 +94,20 @@ def test_loading_a_state_goes_on_bit_for_bit() -> None:
         restored.update()
     theirs = restored.state_dict()
     for name, tensor in original.state_dict().items():
+        assert torch.equal(tensor, theirs[name]), name
+
+
+@pytest.mark.parametrize("windows", [32, 48, 128])
+def test_accumulated_gradients_are_those_of_the_whole_batch_bit_for_bit(windows: int) -> None:
+    whole, accumulated = learner(windows=windows), learner(windows=windows)
+    accumulated.accumulate()
+    assert whole.chunks == {32: 1, 48: 2, 128: 4}[windows]
+    for _ in range(3):
+        first, second = whole.update(), accumulated.update()
+        assert torch.equal(first.loss, second.loss)
+        assert torch.equal(first.table, second.table)
+    theirs = accumulated.state_dict()
+    for name, tensor in whole.state_dict().items():
         assert torch.equal(tensor, theirs[name]), name
 
 
