@@ -123,7 +123,7 @@ class CounterfactualQ:
         return math.ceil(self.settings.batch_size / self._chunk)
 
     def accumulate(self) -> None:
-        """From now on hold one chunk in memory at a time; the weights stay the same, bit for bit."""
+        """From now on hold one chunk in memory at a time; the weights stay the same."""
         self._held = self._chunk
 
     def update(self) -> Update:
@@ -132,7 +132,7 @@ class CounterfactualQ:
         known = self._known[bars[:-1]].sum().clamp(min=1).to(self.environment.device)
         self._optimizer.zero_grad()
         losses, tables = [], []
-        for held in bars.split(self._held, dim=1):
+        for held in torch.split(bars, self._held, dim=1):
             loss, table = self._differentiate(held, known)
             losses += loss
             tables.append(table)
@@ -145,7 +145,7 @@ class CounterfactualQ:
         Returns each chunk's part of the loss of the action values and the greedy table [T, W, 3].
         """
         network, environment = self.network, self.environment
-        chunks = bars.split(self._chunk, dim=1)
+        chunks = torch.split(bars, self._chunk, dim=1)
         hidden = [network.trunk(environment.features(chunk.flatten())) for chunk in chunks]
         values = [
             network.values(part).view(*chunk.shape, len(POSITIONS))
@@ -161,7 +161,7 @@ class CounterfactualQ:
             )
         losses = []
         for chunk, part, value, target in zip(
-            chunks, hidden, values, targets.split(self._chunk, dim=1), strict=True
+            chunks, hidden, values, torch.split(targets, self._chunk, dim=1), strict=True
         ):
             seen = chunk[:-1].flatten()
             loss = functional.smooth_l1_loss(value[:-1], target, reduction="sum") / self._actions
