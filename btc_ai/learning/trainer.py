@@ -205,9 +205,9 @@ class Trainer:
     def _build(self, episode: int) -> None:
         guard = self._guard
         guard.enter(Phase.START, episode)
-        for held in ("_learner", "environment"):
-            vars(self).pop(held, None)
-        guard.backend.empty_cache()
+        released = [vars(self).pop(name, None) is not None for name in ("_learner", "environment")]
+        if any(released):
+            guard.backend.empty_cache()
         settings = self.settings.halved() if guard.footprint.halved else self.settings
         dataset = self._dataset.to(guard.storage)
         self.environment = MarketEnvironment(dataset, settings, guard.device)

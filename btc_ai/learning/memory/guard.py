@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import torch
 
 from btc_ai.errors import TrainingError
-from btc_ai.learning.memory.backend import MemoryBackend, is_out_of_memory
+from btc_ai.learning.memory.backend import MemoryBackend, Reading, is_out_of_memory
 from btc_ai.learning.memory.gpu import gpu_memory
 from btc_ai.learning.memory.host import HostMemory
 from btc_ai.learning.memory.ladder import (
@@ -58,7 +58,7 @@ class MemoryGuard:
         self._host = host or HostMemory()
         self._limits = limits or MemoryLimits()
         self._on_memory = on_memory
-        self._freed_now = self._warned = self._over = False
+        self._freed_now = self._warned = self._over = self._helpless = False
         self.footprint = Footprint()
         self.notes: list[dict[str, Any]] = []
         self.phase, self.episode = Phase.DATASET, 0
@@ -140,24 +140,27 @@ class MemoryGuard:
         what other programs do must not change what is learned. Call it between two episodes.
         """
         reading, self.phase = self.backend.read(), Phase.UPDATE
-        if reading.used_share > self._limits.warning and not self._warned:
-            self._tell(self._note("warning", "memory runs short", before=reading))
-        self._warned = reading.used_share > self._limits.warning
+        self._warn(reading)
         if reading.used_share <= self._limits.limit:
-            self._over = False
+            self._over = self._helpless = False
             return
-        self._freed_now, first, self._over = self._over, not self._over, True
+        self._freed_now, self._over = self._over, True
         situation = self._situation(Phase.UPDATE)
         own = reading.own_share > self._limits.limit
         if own or any(situation.obstacle(rung) is None for rung in PRESERVING):
-            reason = (
-                f"{reading.used_share:.0%} in use, MEMORY_LIMIT_PERCENT is {self._limits.limit:.0%}"
-            )
+            share, limit = f"{reading.used_share:.0%}", f"{self._limits.limit:.0%}"
             taken: list[MemoryNote] = []
-            self._climb(reason, taken, situation)
+            self._climb(f"{share} in use, MEMORY_LIMIT_PERCENT is {limit}", taken, situation)
             self._repeat(_nothing, prepare, taken)
-        elif first:
+        elif not self._helpless:
+            self._helpless = True
             self._tell(self._note("limit", "no rung helps that keeps the results", before=reading))
+
+    def _warn(self, reading: Reading) -> None:
+        above = reading.used_share > self._limits.warning
+        if above and not self._warned:
+            self._tell(self._note("warning", "memory runs short", before=reading))
+        self._warned = above
 
     def say_no_gpu(self) -> None:
         """USE_GPU is true and there is none."""
