@@ -33,6 +33,12 @@ class MemoryExhaustedError(TrainingError):
     """The last rung: nothing is left to economise."""
 
 
+def _reason(error: BaseException) -> str:
+    """The first line of what torch says, without the place in its source."""
+    line = str(error).partition("\n")[0].rpartition("DefaultCPUAllocator: ")[2]
+    return line.rstrip(".") or type(error).__name__
+
+
 def _nothing() -> None:
     """No preparation."""
 
@@ -129,7 +135,7 @@ class MemoryGuard:
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error):
                     raise
-                reason = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
+                reason = _reason(error)
             # Not in the except block: the error keeps its frames, and their tensors, alive.
             self._climb(reason, taken, self._situation(self.phase))
 

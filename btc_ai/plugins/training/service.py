@@ -14,6 +14,7 @@ from btc_ai.config import Config
 from btc_ai.plugins.training.messages import (
     EpisodeEnded,
     HistoryBody,
+    MemoryChanged,
     RunBody,
     RunsBody,
     RunView,
@@ -94,7 +95,7 @@ class TrainingService:
         self._wanted = None
         self._settled.clear()
         self._runner = runner = Runner(
-            self._context, job, models_dir, self._changed, self._progressed
+            self._context, job, models_dir, self._changed, self._progressed, self._noted
         )
         self._context.log.info("run begins", run=job.id)
         try:
@@ -145,6 +146,10 @@ class TrainingService:
     def _progressed(self, job: Job, step: Step, body: Body) -> None:
         ended = EpisodeEnded(run=job.id, position=step.position, bucket=step.name, **body)
         self._news.put_nowait((ended, job.parent_id))
+
+    def _noted(self, job: Job, step: Step, note: Body) -> None:
+        event = MemoryChanged(run=job.id, position=step.position, bucket=step.name, **note)
+        self._news.put_nowait((event, job.parent_id))
 
     async def _publish_news(self) -> None:
         while True:

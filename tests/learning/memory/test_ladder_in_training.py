@@ -1,6 +1,9 @@
 """Memory runs out in every phase, again and again: rung by rung, and what each ends with."""
 
 import dataclasses
+import json
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
@@ -235,3 +238,22 @@ def test_an_error_that_is_not_about_memory_is_not_caught(
     with pytest.raises(RuntimeError, match="shapes do not match"):
         train_bucket(chunked, walk, builtin_features(), tmp_path, guard=guard, should_stop=wrong)
     assert notes == []
+
+
+@pytest.mark.slow
+def test_in_a_process_that_really_has_too_little_memory(tmp_path: Path) -> None:
+    """An update of 2048 windows takes 200 to 300 MiB, a quarter of it 100 to 150."""
+
+    def run(megabytes: int) -> subprocess.CompletedProcess[str]:
+        directory = tmp_path / str(megabytes)
+        command = [sys.executable, "-m", "tests.learning.memory.short_of_memory"]
+        return subprocess.run(
+            [*command, str(directory), str(megabytes)], check=False, capture_output=True, text=True
+        )
+
+    whole, short = (json.loads(run(megabytes).stdout) for megabytes in (0, 180))
+    assert (whole["rungs"], short["rungs"]) == ([], [1, 3])
+    assert short["sha256"] == whole["sha256"]
+    hopeless = run(20)
+    assert hopeless.returncode == 1
+    assert "MemoryExhaustedError: Large ran out of memory (update, episode 1)" in hopeless.stderr
