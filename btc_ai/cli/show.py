@@ -5,7 +5,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from btc_ai.cli.tables import moment, number, summary
+from btc_ai.cli.tables import memory_words, moment, number, summary
 
 Body = dict[str, Any]
 
@@ -44,6 +44,10 @@ def _print_step(console: Console, step: Body) -> None:
         )  # fmt: skip
     elif plan:
         console.print(f"  no transfer: {plan['reason']}", markup=False)
+    for note in step["memory"]:
+        console.print(f"  {memory_words(note)}", markup=False)
+    if step["degraded"]:
+        console.print("  degraded: for want of memory, updates are smaller than configured")
     if outcome:
         best = outcome["validation"]
         console.print(

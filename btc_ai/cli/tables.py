@@ -25,6 +25,22 @@ def duration(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
+def memory_words(note: Body) -> str:
+    """What was said about memory, in a line."""
+    if note["what"] == "no_gpu":
+        return str(note["text"])
+    said = f"memory of the {note['backend']}: {note['text']}"
+    if note["rung"]:
+        said = f"{said} (rung {note['rung']} of 7, episode {note['episode']}, {note['phase']})"
+    return f"{said}, {_in_use(note)}"
+
+
+def _in_use(note: Body) -> str:
+    readings = [one for one in (note["before"], note["after"]) if one]
+    shares = [f"{1 - one['free_mb'] / one['total_mb']:.0%}" for one in readings]
+    return f"{' → '.join(shares)} of {readings[0]['total_mb'] / 1024:.1f} GiB in use"
+
+
 def moment(stamp: float | None) -> str:
     """Local date and time to the second."""
     return "–" if stamp is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(stamp))

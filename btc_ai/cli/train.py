@@ -137,6 +137,8 @@ def _events(client: "Client", feed: "Subscription", run: str, view: "View") -> B
         elif event is not None and event.body.get("run") == run:
             if event.kind == "training.progress":
                 view.progress(event.body)
+            elif event.kind == "training.memory":
+                view.memory(event.body)
             elif event.kind == "training.run":
                 state = event.body
                 view.run(state)

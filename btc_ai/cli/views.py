@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from btc_ai.cli.context import print_json
-from btc_ai.cli.tables import duration, number, summary
+from btc_ai.cli.tables import duration, memory_words, number, summary
 
 Body = dict[str, Any]
 
@@ -24,6 +24,9 @@ class View(Protocol):
 
     def progress(self, body: Body) -> None:
         """The end of an episode."""
+
+    def memory(self, body: Body) -> None:
+        """What was done when memory ran short."""
 
     def close(self) -> None:
         """Leave the terminal as it should be; may be called twice."""
@@ -59,6 +62,11 @@ class JsonView(_Plain):
         print_json({"event": "progress", **body})
         sys.stdout.flush()
 
+    def memory(self, body: Body) -> None:
+        """Print the note."""
+        print_json({"event": "memory", **body})
+        sys.stdout.flush()
+
 
 class LineView(_Plain):
     """Plain lines: an episode every two seconds, each state once, the summary at the end."""
@@ -92,6 +100,10 @@ class LineView(_Plain):
         self._say(
             f"{body['bucket']} {body['episode']}/{body['metrics']['episodes']}  {words(body)}"
         )
+
+    def memory(self, body: Body) -> None:
+        """Say what was done when memory ran short."""
+        self._say(f"{body['bucket']}: {memory_words(body)}")
 
     def _say(self, text: str) -> None:
         if not self._quiet:
@@ -149,6 +161,10 @@ class BarView:
         bar = self._bars.get(body["position"])
         if bar is not None:
             self._progress.update(bar, completed=body["episode"], words=self._words(body))
+
+    def memory(self, body: Body) -> None:
+        """Put a line above the bars."""
+        self._progress.console.print(f"{body['bucket']}: {memory_words(body)}", markup=False)
 
     def _words(self, body: Body) -> str:
         return words(body, speed=self._console.width >= WIDE)

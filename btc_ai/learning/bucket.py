@@ -19,6 +19,9 @@ from btc_ai.learning.environment import MarketEnvironment
 from btc_ai.learning.evaluation.results import Evaluation, baselines, evaluate
 from btc_ai.learning.files import Write, write_durably
 from btc_ai.learning.horizons import horizon_skill
+from btc_ai.learning.memory.guard import MemoryGuard
+from btc_ai.learning.memory.ladder import Phase
+from btc_ai.learning.memory.notes import MemoryLimits, MemoryNote
 from btc_ai.learning.metrics import EpisodeMetrics
 from btc_ai.learning.model import save_model
 from btc_ai.learning.model_card import CARD, read_card
@@ -36,7 +39,8 @@ class BucketResult:
     """A finished bucket. Evaluations are of the held-out test part.
 
     validation: value (net bps a bar) and episode of the chosen weights, and the value at the
-    start. transfer: columns matched, new and left, None without a transfer.
+    start. transfer: columns matched, new and left, None without a transfer. memory: the notes of
+    the rungs taken for want of memory; degraded: one of them changed what is learned.
     """
 
     bucket: str
@@ -47,6 +51,8 @@ class BucketResult:
     evaluation: dict[str, Evaluation]
     horizon_skill: dict[str, float | None]
     transfer: dict[str, Any] | None
+    memory: list[dict[str, Any]]
+    degraded: bool
 
     @classmethod
     def from_card(cls, directory: Path, card: Mapping[str, Any]) -> "BucketResult":
@@ -60,6 +66,8 @@ class BucketResult:
             evaluation={k: Evaluation.from_json(v) for k, v in card["evaluation"].items()},
             horizon_skill=card["horizon_skill"],
             transfer=card["transfer"],
+            memory=card["memory"],
+            degraded=card["degraded"],
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -76,6 +84,9 @@ def train_bucket(
     initial: InitialModel | None = None,
     lineage: Mapping[str, Any] | None = None,
     on_episode: Callable[[EpisodeMetrics], None] = lambda metrics: None,
+    on_memory: Callable[[MemoryNote], None] = lambda note: None,
+    limits: MemoryLimits | None = None,
+    guard: MemoryGuard | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     write: Write = write_durably,
@@ -85,23 +96,29 @@ def train_bucket(
     Called again on the same directory it goes on from the last checkpoint, and ends with the
     same weights, to the last bit, and the same `metrics.jsonl` as a run that was never
     interrupted. A run that is finished gives its result at once. `lineage` goes into the card
-    as it is. Raises DataError (too few candles, holes), ConfigError, TrainingError (settings
-    changed, disk full, unwritable) and TrainingStoppedError once `should_stop` says so.
+    as it is; a `guard` replaces the one made from the device, `limits` and `on_memory`. Raises
+    DataError (too few candles, holes), ConfigError, TrainingError (settings changed, disk full,
+    unwritable), MemoryExhaustedError, and TrainingStoppedError once `should_stop` says so.
     """
     with reproducible(settings.threads):
         device = select_device(settings.use_gpu)
-        dataset = Dataset.from_candles(candles, registry, settings).to(device)
-        start = make_start(settings, dataset.columns, initial)
+        guard = guard or MemoryGuard.on(
+            device, settings.bucket, limits or MemoryLimits(), on_memory
+        )
+        dataset, start = guard.attempt(lambda: _prepare(settings, candles, registry, initial))
         identity = fingerprint(
             settings, data_sha256=dataset.data_sha256, device=device.type, origin=start.origin
         )
         if (directory / CARD).exists():
             return _finished(directory, identity)
+        if settings.use_gpu and device.type == "cpu":
+            guard.say_no_gpu()
         trainer = Trainer(
-            MarketEnvironment(dataset, settings),
+            dataset,
             settings,
             directory,
             start=start,
+            guard=guard,
             fingerprint=identity,
             on_episode=on_episode,
             should_stop=should_stop,
@@ -109,11 +126,28 @@ def train_bucket(
             write=write,
         )
         trained = trainer.run()
-        card = _card(trainer.environment, start, trained)
-        card |= {"lineage": dict(lineage or {}), "fingerprint": identity}
-        saved = save_model(directory, trained.network, card, write)
+
+        def finish() -> dict[str, Any]:
+            guard.enter(Phase.EVALUATION, settings.episodes)
+            environment = MarketEnvironment(dataset.to(guard.storage), settings, guard.device)
+            card = _card(environment, start, trained)
+            card |= {"lineage": dict(lineage or {}), "fingerprint": identity}
+            card |= {"memory": guard.notes, "degraded": guard.footprint.halved}
+            return save_model(directory, trained.network, card, write)
+
+        saved = trainer.attempt(finish)
         trainer.discard_checkpoints()
         return BucketResult.from_card(directory, saved)
+
+
+def _prepare(
+    settings: TrainingSettings,
+    candles: Candles,
+    registry: FeatureRegistry,
+    initial: InitialModel | None,
+) -> tuple[Dataset, Start]:
+    dataset = Dataset.from_candles(candles, registry, settings)
+    return dataset, make_start(settings, dataset.columns, initial)
 
 
 def _finished(directory: Path, identity: dict[str, Any]) -> BucketResult:
@@ -129,6 +163,7 @@ def _finished(directory: Path, identity: dict[str, Any]) -> BucketResult:
 
 def _card(environment: MarketEnvironment, start: Start, trained: Trained) -> dict[str, Any]:
     dataset, settings = environment.dataset, environment.settings
+    trained.network.to(environment.device)
     test, progress = dataset.splits.test, trained.progress
     skill = horizon_skill(trained.network, dataset, test)
     evaluation = {"model": evaluate(trained.network, environment, test)}

@@ -72,17 +72,32 @@ def bar_returns(
 
 
 class MarketEnvironment:
-    """One bucket's market. All arrays are as long as the dataset."""
+    """One bucket's market. All arrays are as long as the dataset.
 
-    def __init__(self, dataset: Dataset, settings: TrainingSettings) -> None:
-        """Precompute every bar's reward once."""
+    device: where networks compute. The features may lie elsewhere, where there is more memory.
+    """
+
+    def __init__(
+        self, dataset: Dataset, settings: TrainingSettings, device: torch.device | None = None
+    ) -> None:
+        """Precompute every bar's reward once; `device` is the features' where it is not given."""
         self.dataset = dataset
         self.settings = settings
+        self.device = device or dataset.features.device
         self.interval = settings.min_horizon
         self.scale = dataset.reward_scale * math.sqrt(self.interval)
         self.discount = settings.discount**self.interval
         self.cost = settings.cost
         self.returns = bar_returns(dataset.log_open, dataset.segment_ids)
+
+    def features(self, bars: Tensor) -> Tensor:
+        """Features of some bars [n, columns] on `device`; bars: int64 [n]."""
+        return self.fetch(self.dataset.features, bars)
+
+    def fetch(self, table: Tensor, bars: Tensor) -> Tensor:
+        """Rows of a table of all bars [bars, …], on `device`; bars int64, of any shape."""
+        rows = table.index_select(0, bars.flatten().to(table.device))
+        return rows.view(*bars.shape, *table.shape[1:]).to(self.device)
 
     def held_returns(self, discount: float) -> NDArray[np.float64]:
         """Σ_j discount^j · returns[t + j] for j < d [bars]; 0 is added where undefined."""
@@ -155,7 +170,7 @@ def greedy_table(network: QNetwork, features: Tensor, cost: float) -> NDArray[np
     chosen = []
     with torch.inference_mode():
         for first in range(0, len(features), ROWS_AT_ONCE):
-            rows = features[first : first + ROWS_AT_ONCE]
+            rows = features[first : first + ROWS_AT_ONCE].to(network.device)
             values = network.values(network.trunk(rows))
             chosen.append((values[:, None, :] - turnover_costs(cost, values)).argmax(dim=-1))
     return torch.cat(chosen).cpu().numpy()

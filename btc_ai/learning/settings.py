@@ -97,6 +97,12 @@ class TrainingSettings:
         """Updates of the whole run; the learning rate reaches zero at the last one."""
         return self.episodes * self.updates_per_episode
 
+    def halved(self) -> "TrainingSettings":
+        """Half the windows an update and as many updates: for a run that is short of memory."""
+        windows = max(1, self.batch_size // 2)
+        decisions = self.updates_per_episode * windows * self.window
+        return dataclasses.replace(self, batch_size=windows, buffer_size=decisions)
+
     def to_json(self) -> dict[str, Any]:
         """A plain dictionary that `from_json` takes back."""
         return {**dataclasses.asdict(self), "features": list(self.features)}

@@ -37,7 +37,7 @@ class QLearner:
 
         steps_per_update: gradient steps. averaging: weight of the past in the averaged weights.
         """
-        device = environment.dataset.features.device
+        device = environment.device
         self.settings = settings
         self.environment = environment
         self.network = network.to(device)
@@ -57,15 +57,17 @@ class QLearner:
             weight_decay=WEIGHT_DECAY,
             fused=True,
         )
-        self._prepare_market(device)
+        self._prepare_market()
 
-    def _prepare_market(self, device: torch.device) -> None:
+    def _prepare_market(self) -> None:
         environment, settings = self.environment, self.settings
+        storage = environment.dataset.features.device
         held = environment.held_returns(settings.discount) / environment.scale
         targets = horizon_targets(environment.dataset, settings.horizons)
         self._starts = torch.from_numpy(environment.starts(environment.dataset.splits.train))
-        self._rewards = torch.from_numpy(held.astype(np.float32)).to(device)
-        self._horizon_targets = torch.from_numpy(targets).to(device)
+        self._rewards = torch.from_numpy(held.astype(np.float32)).to(storage)
+        self._horizon_targets = torch.from_numpy(targets).to(storage)
+        self._known = (~self._horizon_targets.isnan()).sum(dim=1)
 
     @property
     def policy(self) -> QNetwork:
@@ -82,14 +84,25 @@ class QLearner:
 
         hidden: trunk output [n, 128] at bars [n].
         """
-        outcome = self._horizon_targets.index_select(0, bars)
-        loss = loss + HORIZON_WEIGHT * horizon_loss(self.network.predict(hidden), outcome)
+        self._optimizer.zero_grad()
+        self._add_gradient(loss, hidden, bars, self._known_outcomes(bars))
+        self._step()
+
+    def _known_outcomes(self, bars: Tensor) -> Tensor:
+        """How many horizon outcomes at these bars are known, at least 1."""
+        return self._known[bars].sum().clamp(min=1).to(self.environment.device)
+
+    def _add_gradient(self, loss: Tensor, hidden: Tensor, bars: Tensor, known: Tensor) -> None:
+        """Add the gradient of a part of a batch, in all of which `known` outcomes are known."""
+        outcome = self.environment.fetch(self._horizon_targets, bars)
+        error = horizon_loss(self.network.predict(hidden), outcome, known)
+        torch.autograd.backward(loss + HORIZON_WEIGHT * error)
+
+    def _step(self) -> None:
         rate = self.settings.learning_rate * max(0.0, 1 - self.progress)
         trunk, heads = self._optimizer.param_groups
         trunk["lr"] = rate if self._steps >= self._frozen_steps else 0.0
         heads["lr"] = rate
-        self._optimizer.zero_grad()
-        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(self._weights, GRADIENT_CLIP)
         self._optimizer.step()
         weights = [weight.data for weight in self._weights]

@@ -15,7 +15,13 @@ for position k held before and a held after, and the network learns U alone. The
 and the loss is Huber(U(x_i, a) − G_i(a)) over all i and a. As every action's outcome is known, the
 traces need no cutting and no exploration is taken. One forward pass serves targets and gradient;
 LayerNorm stands in for a target network (Gallici et al. 2024, arXiv 2407.04811).
+
+A large update goes through the network in up to four chunks of at least 32 windows, whose
+gradients are added in this order. They are the same, to the last bit, whether all chunks are in
+memory at once or one at a time (gradient accumulation), and 32 windows are one chunk.
 """
+
+import math
 
 import torch
 from torch import Tensor
@@ -26,6 +32,9 @@ from btc_ai.learning.learners.base import QLearner
 from btc_ai.learning.learners.learner import Update
 from btc_ai.learning.network import POSITIONS, QNetwork
 from btc_ai.learning.settings import TrainingSettings
+
+CHUNKS = 4
+LEAST_CHUNK = 32
 
 
 def counterfactual_lambda_returns(
@@ -67,26 +76,61 @@ class CounterfactualQ(QLearner):
             environment, network, settings, generator=generator, frozen_updates=frozen_updates
         )
         self._offsets = torch.arange(settings.window + 1)[:, None] * environment.interval
+        self._chunk = max(LEAST_CHUNK, math.ceil(settings.batch_size / CHUNKS))
+        self._held = settings.batch_size
+        self._actions = settings.batch_size * settings.window * len(POSITIONS)
+
+    @property
+    def chunks(self) -> int:
+        """Chunks of windows that an update is made of."""
+        return math.ceil(self.settings.batch_size / self._chunk)
+
+    def accumulate(self) -> None:
+        """From now on hold one chunk in memory at a time; the weights stay the same."""
+        self._held = self._chunk
 
     def update(self) -> Update:
         """Sample BATCH_SIZE windows and take one gradient step on all of their decisions."""
-        network, settings = self.network, self.settings
         bars = self._sample()
-        features = self.environment.dataset.features.index_select(0, bars.flatten())
-        hidden = network.trunk(features)
-        values = network.values(hidden).view(*bars.shape, len(POSITIONS))
-        seen = bars[:-1]
+        known = self._known_outcomes(bars[:-1])
+        self._optimizer.zero_grad()
+        losses, tables = [], []
+        for held in torch.split(bars, self._held, dim=1):
+            loss, table = self._differentiate(held, known)
+            losses += loss
+            tables.append(table)
+        self._step()
+        return Update(torch.stack(losses).sum(), bars[:-1], torch.cat(tables, dim=1))
+
+    def _differentiate(self, bars: Tensor, known: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Add the gradients of some windows; bars [T + 1, W], known: horizon outcomes in all.
+
+        Returns each chunk's part of the loss of the action values and the greedy table [T, W, 3].
+        """
+        network, environment = self.network, self.environment
+        chunks = torch.split(bars, self._chunk, dim=1)
+        hidden = [network.trunk(environment.features(chunk.flatten())) for chunk in chunks]
+        values = [
+            network.values(part).view(*chunk.shape, len(POSITIONS))
+            for part, chunk in zip(hidden, chunks, strict=True)
+        ]
         with torch.no_grad():
             targets, greedy = counterfactual_lambda_returns(
-                values.detach(),
-                self._rewards[seen],
-                self.environment.cost_scaled,
-                self.environment.discount,
-                settings.trace_decay,
+                torch.cat(values, dim=1).detach(),
+                environment.fetch(self._rewards, bars[:-1]),
+                environment.cost_scaled,
+                environment.discount,
+                self.settings.trace_decay,
             )
-        loss = functional.smooth_l1_loss(values[:-1], targets)
-        self._descend(loss, hidden[: seen.numel()], seen.flatten())
-        return Update(loss.detach(), seen, greedy[:-1])
+        losses = []
+        for chunk, part, value, target in zip(
+            chunks, hidden, values, torch.split(targets, self._chunk, dim=1), strict=True
+        ):
+            seen = chunk[:-1].flatten()
+            loss = functional.smooth_l1_loss(value[:-1], target, reduction="sum") / self._actions
+            self._add_gradient(loss, part[: len(seen)], seen, known)
+            losses.append(loss.detach())
+        return losses, greedy[:-1]
 
     def _sample(self) -> Tensor:
         """Bars of the decisions of random windows, and of the one after [T + 1, W]."""

@@ -64,7 +64,7 @@ class DoubleDQN(QLearner):
         self._target = copy.deepcopy(self.network)
         self._lanes = Lanes(environment, self._starts, self._rewards, settings.lanes, generator)
         self._replay = ReplayBuffer(
-            settings.buffer_size, settings.lanes, environment.interval, self._rewards.device
+            settings.buffer_size, settings.lanes, environment.interval, environment.device
         )
 
     def update(self) -> Update:
@@ -88,11 +88,11 @@ class DoubleDQN(QLearner):
         drawn = self._replay.sample(
             self.settings.batch_size, STEPS, self.environment.discount, self._generator
         )
-        features, costs = self.environment.dataset.features, self._lanes.costs
+        costs = self._lanes.costs
         bars = torch.cat([drawn.bars, drawn.later_bars])
-        hidden = self.network.trunk(features.index_select(0, bars))
+        hidden = self.network.trunk(self.environment.features(bars))
         values, later = self.network.values(hidden).chunk(2)
-        ahead = values_at(self._target, features.index_select(0, drawn.later_bars))
+        ahead = values_at(self._target, self.environment.features(drawn.later_bars))
         targets = double_q_targets(drawn, later.detach(), ahead, costs)
         loss = functional.smooth_l1_loss(taken(values, costs, drawn.held, drawn.actions), targets)
         self._descend(loss, hidden[: len(drawn.bars)], drawn.bars)

@@ -41,16 +41,17 @@ class Lanes:
         self._rewards = rewards
         self._shape = (lanes,)
         self._generator = generator
-        self._positions = torch.tensor(POSITIONS, dtype=rewards.dtype, device=rewards.device)
-        self.costs = turnover_costs(environment.cost_scaled, rewards)
+        device = environment.device
+        self._positions = torch.tensor(POSITIONS, dtype=rewards.dtype, device=device)
+        self.costs = turnover_costs(environment.cost_scaled, self._positions)
         self.restart()
 
     def restart(self) -> None:
         """Cut every lane off and begin at random bars with random positions (exploring starts)."""
         drawn = torch.randint(len(self._starts), self._shape, generator=self._generator)
         held = torch.randint(len(POSITIONS), self._shape, generator=self._generator)
-        self.bars = self._starts[drawn].to(self._rewards.device)
-        self.held = held.to(self._rewards.device)
+        self.bars = self._starts[drawn].to(self._environment.device)
+        self.held = held.to(self._environment.device)
 
     def action_values(self, values: Tensor) -> Tensor:
         """U [lanes, 3] to Q, for each position held before and each taken [lanes, 3, 3]."""
@@ -58,7 +59,7 @@ class Lanes:
 
     def features(self) -> Tensor:
         """What is seen now [lanes, columns]."""
-        return self._environment.dataset.features.index_select(0, self.bars)
+        return self._environment.features(self.bars)
 
     def explore(self, greedy: Tensor, epsilon: float) -> Tensor:
         """ε-greedy positions [lanes]; greedy: the best one for each held before [lanes, 3]."""
@@ -69,7 +70,7 @@ class Lanes:
 
     def step(self, actions: Tensor) -> Tensor:
         """Take these positions until the next decision; the rewards, net of cost [lanes]."""
-        gained = self._positions[actions] * self._rewards[self.bars]
+        gained = self._positions[actions] * self._environment.fetch(self._rewards, self.bars)
         rewards = gained - self.costs[self.held, actions]
         self.bars = self.bars + self._environment.interval
         self.held = actions

@@ -112,7 +112,7 @@ class PQN(QLearner):
         bars, held, actions, targets = (
             tensor.flatten()[drawn] for tensor in (seen.bars, seen.held, seen.actions, seen.targets)
         )
-        hidden = self.network.trunk(self.environment.dataset.features.index_select(0, bars))
+        hidden = self.network.trunk(self.environment.features(bars))
         predicted = taken(self.network.values(hidden), self._lanes.costs, held, actions)
         loss = functional.smooth_l1_loss(predicted, targets)
         self._descend(loss, hidden, bars)

@@ -67,7 +67,13 @@ def run_spec(config: Config, body: StartBody) -> Body:
         "transfer": body.transfer and progressive.TRANSFER_KNOWLEDGE,
         "pause_s": progressive.PAUSE_BETWEEN_BUCKETS,
         "data_dir": str(config.DATA_DIR),
+        "memory_limits": memory_limits(config),
     }
+
+
+def memory_limits(config: Config) -> Body:
+    """Shares of memory in use from which on training warns, and economises."""
+    return {"limit": config.MEMORY_LIMIT_PERCENT, "warning": config.MEMORY_WARNING_PERCENT}
 
 
 def _step_spec(config: Config, spec: Body, bucket: str, episodes: int | None) -> Body:
@@ -92,6 +98,8 @@ def resume(journal: Journal, config: Config, body: StartBody, call_id: str) -> t
     unfinished = _unfinished(journal)
     if unfinished is not None and unfinished.state in ("queued", "running"):
         return unfinished, f"run {unfinished.id} is already {unfinished.state}"
+    if unfinished is not None:
+        unfinished = _with_limits(journal, config, unfinished)
     if body.bucket is None:
         if unfinished is None:
             raise TrainingError(
@@ -107,6 +115,12 @@ def resume(journal: Journal, config: Config, body: StartBody, call_id: str) -> t
             unfinished = journal.set_job(unfinished.id, state=unfinished.state, spec=spec)
             return unfinished, _taken_up(config, unfinished, body)
     return _continue_model(journal, config, body, unfinished, call_id)
+
+
+def _with_limits(journal: Journal, config: Config, job: Job) -> Job:
+    """Limits on memory change no result: a resumed run follows the configuration."""
+    spec = {**job.spec, "memory_limits": memory_limits(config)}
+    return journal.set_job(job.id, state=job.state, spec=spec, error=job.error)
 
 
 def _unfinished(journal: Journal) -> Job | None:
@@ -188,5 +202,9 @@ def _spec_of_model(journal: Journal, config: Config, body: StartBody, model: Pat
     for job in journal.jobs(KIND, limit=500):
         if any(step.result.get("directory") == str(model) for step in job.steps):
             kept = {key: value for key, value in job.spec.items() if key != "first"}
-            return {**kept, "learner": body.learner or kept["learner"]}
+            return {
+                **kept,
+                "learner": body.learner or kept["learner"],
+                "memory_limits": memory_limits(config),
+            }
     return run_spec(config, body)

@@ -12,6 +12,7 @@ from btc_ai.config import Config
 from btc_ai.plugins.training.messages import (
     EpisodeEnded,
     HistoryBody,
+    MemoryChanged,
     RunBody,
     RunsBody,
     RunView,
@@ -62,7 +63,7 @@ class TrainingService:
 
     def _runner(self, job: Job) -> Runner:
         models_dir = self._context.config.MODELS_DIR
-        return Runner(self._context, job, models_dir, self._changed, self._progressed)
+        return Runner(self._context, job, models_dir, self._changed, self._progressed, self._noted)
 
     def _view(self, job: Job) -> RunView:
         runner = self._queue.work(job.id)
@@ -77,6 +78,10 @@ class TrainingService:
     def _progressed(self, job: Job, step: Step, body: Body) -> None:
         ended = EpisodeEnded(run=job.id, position=step.position, bucket=step.name, **body)
         self._context.publish(ended, parent_id=job.parent_id)
+
+    def _noted(self, job: Job, step: Step, note: Body) -> None:
+        event = MemoryChanged(run=job.id, position=step.position, bucket=step.name, **note)
+        self._context.publish(event, parent_id=job.parent_id)
 
     def _config(self) -> Config:
         """The configuration as its file is now; what only a restart can change is refused."""

@@ -34,6 +34,7 @@ def _step_view(job: Job, step: Step, progress: Body | None) -> StepView:
     if newest is None and directory:
         newest = _newest(Path(directory))
     newest = newest or {}
+    memory = step.result.get("memory", [])
     return StepView(
         position=step.position,
         bucket=step.name,
@@ -46,6 +47,8 @@ def _step_view(job: Job, step: Step, progress: Body | None) -> StepView:
         continued_from=step.spec.get("continue_from"),
         transfer=step.result.get("transfer"),
         directory=directory,
+        memory=memory,
+        degraded=any(note["degraded"] for note in memory),
         outcome=step.result.get("outcome"),
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from btc_ai.api.step import StepContext, StepStoppedError
 from btc_ai.learning.bucket import train_bucket
+from btc_ai.learning.memory.notes import MemoryLimits
 from btc_ai.learning.metrics import EpisodeMetrics
 from btc_ai.learning.settings import TrainingSettings
 from btc_ai.learning.start import InitialModel
@@ -44,6 +45,8 @@ def train_step(arguments: Body, context: StepContext) -> Body:
             initial=_initial(arguments),
             lineage={"run": arguments["run"], "symbol": arguments["symbol"]},
             on_episode=on_episode,
+            on_memory=lambda note: context.progress({"memory": note.to_json()}),
+            limits=MemoryLimits(**arguments["memory_limits"]),
             should_stop=context.should_stop,
         )
     except TrainingStoppedError as stop:

@@ -4,8 +4,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from btc_ai.learning.learners.cfq import counterfactual_lambda_returns
+from btc_ai.learning.learners.cfq import CounterfactualQ, counterfactual_lambda_returns
 from btc_ai.learning.network import POSITIONS
+from tests.learning.learners.conftest import MakeLearner
 
 
 def reference_return(
@@ -65,3 +66,20 @@ def test_full_traces_equal_a_rollout_of_the_greedy_policy() -> None:
                 held = chosen
             total += weight * float(values[32, window, held])
             assert float(targets[0, window, first]) == pytest.approx(total, abs=1e-6)
+
+
+@pytest.mark.parametrize("windows", [32, 48, 128])
+def test_accumulated_gradients_are_those_of_the_whole_batch_bit_for_bit(
+    make: MakeLearner, windows: int
+) -> None:
+    whole, accumulated = make(batch_size=windows), make(batch_size=windows)
+    assert isinstance(whole, CounterfactualQ) and isinstance(accumulated, CounterfactualQ)
+    accumulated.accumulate()
+    assert whole.chunks == {32: 1, 48: 2, 128: 4}[windows]
+    for _ in range(3):
+        first, second = whole.update(), accumulated.update()
+        assert torch.equal(first.loss, second.loss)
+        assert torch.equal(first.table, second.table)
+    theirs = accumulated.state_dict()
+    for name, tensor in whole.state_dict().items():
+        assert torch.equal(tensor, theirs[name]), name
