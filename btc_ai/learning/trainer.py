@@ -16,6 +16,7 @@ from btc_ai.errors import BtcAiError, TrainingError
 from btc_ai.learning.checkpoint import Checkpoint, CheckpointStore
 from btc_ai.learning.environment import MarketEnvironment
 from btc_ai.learning.evaluation import accounting
+from btc_ai.learning.evidence import EVIDENCE, t_value
 from btc_ai.learning.files import Write, write_durably
 from btc_ai.learning.learners.learner import Update
 from btc_ai.learning.learners.registry import make_learner
@@ -54,10 +55,16 @@ class Progress:
 
 @dataclass(frozen=True)
 class Trained:
-    """The network that did best on validation, and how the run went."""
+    """The network that did best on validation, and how the run went.
+
+    t_value: of its validation returns against staying flat, by batch means; None where it never
+    traded. abstains: there was too little evidence, and the network stays flat.
+    """
 
     network: QNetwork
     progress: Progress
+    t_value: float | None
+    abstains: bool
 
 
 class Trainer:
@@ -116,9 +123,7 @@ class Trainer:
             if time.monotonic() - saved >= self._checkpoint_seconds:
                 self.save()
                 saved = time.monotonic()
-        self._network.load_state_dict(self._best)
-        device = self.environment.dataset.features.device
-        return Trained(self._network.to(device), self._progress)
+        return self._chosen()
 
     def save(self) -> None:
         """Write a checkpoint of the last finished episode; raises TrainingError."""
@@ -132,6 +137,20 @@ class Trainer:
     def discard_checkpoints(self) -> None:
         """The model is written; nothing is left to resume."""
         self._store.clear()
+
+    def _chosen(self) -> Trained:
+        """The best weights; flat where validation gives no evidence that they beat staying flat.
+
+        They are the best of many on one stretch of the market, which luck alone makes look good.
+        """
+        self._network.load_state_dict(self._best)
+        network = self._network.to(self.environment.dataset.features.device)
+        rollout = self.environment.rollout(network, self.environment.dataset.splits.validation)
+        t = t_value(rollout, self.settings.max_horizon)
+        abstains = t is None or t < EVIDENCE
+        if abstains:
+            network.abstain()
+        return Trained(network, self._progress, t, abstains)
 
     def _begin(self) -> Progress:
         value = self._validation_value()
