@@ -9,14 +9,15 @@ from hypothesis import strategies as st
 from btc_ai.learning.environment import MarketEnvironment
 from btc_ai.learning.learners.cfq import CounterfactualQ, counterfactual_lambda_returns
 from btc_ai.learning.markets.autoregressive import AutoregressiveMarket
+from btc_ai.learning.markets.datasets import known_dataset
 from btc_ai.learning.network import POSITIONS, QNetwork
 from btc_ai.learning.settings import TrainingSettings
 
-G2 = TrainingSettings("G2", 1, 72, ("signal",), cost_bps=5, episodes=10)
+G2 = TrainingSettings("G2", 1, 72, ("signal", "noise"), cost_bps=5, episodes=10)
 
 
 def learner(seed: int = 0, *, frozen_updates: int = 0) -> CounterfactualQ:
-    environment = MarketEnvironment(AutoregressiveMarket().dataset(5_000, 0, G2), G2)
+    environment = MarketEnvironment(known_dataset(AutoregressiveMarket(), G2, bars=5_000), G2)
     generator = torch.Generator().manual_seed(seed)
     network = QNetwork(environment.dataset.columns, G2.horizons, generator)
     return CounterfactualQ(
@@ -118,7 +119,7 @@ def test_a_frozen_trunk_rests_and_then_learns() -> None:
 def test_the_learning_rate_falls_to_zero_with_the_updates() -> None:
     short = dataclasses.replace(G2, episodes=1, buffer_size=2_048)
     assert short.updates == 2
-    environment = MarketEnvironment(AutoregressiveMarket().dataset(5_000, 0, short), short)
+    environment = MarketEnvironment(known_dataset(AutoregressiveMarket(), short, bars=5_000), short)
     generator = torch.Generator().manual_seed(0)
     network = QNetwork(environment.dataset.columns, short.horizons, generator)
     trained = CounterfactualQ(environment, network, short, generator=generator)
