@@ -18,6 +18,7 @@ from benchmarks.peers import BATCH, EVERY, make_dqn
 from btc_ai.learning.environment import MarketEnvironment
 from btc_ai.learning.learners.cfq import CounterfactualQ
 from btc_ai.learning.markets.autoregressive import AutoregressiveMarket
+from btc_ai.learning.markets.datasets import known_dataset
 from btc_ai.learning.network import QNetwork
 from btc_ai.learning.runtime import reproducible
 from btc_ai.learning.settings import TrainingSettings
@@ -31,8 +32,8 @@ BARS_RATIO, SAMPLES_RATIO, FLOOR_SHARE = 50.0, 8.0, 0.20
 
 def make_market() -> tuple[MarketEnvironment, CounterfactualQ]:
     """The market, and our learner on it."""
-    settings = TrainingSettings("G2", 1, 72, ("signal",), cost_bps=5, episodes=10_000)
-    environment = MarketEnvironment(AutoregressiveMarket().dataset(BARS, 0, settings), settings)
+    settings = TrainingSettings("G2", 1, 72, ("signal", "noise"), cost_bps=5, episodes=10_000)
+    environment = MarketEnvironment(known_dataset(AutoregressiveMarket(), settings, BARS), settings)
     generator = torch.Generator().manual_seed(0)
     network = QNetwork(environment.dataset.columns, settings.horizons, generator)
     return environment, CounterfactualQ(environment, network, settings, generator=generator)

@@ -51,7 +51,8 @@ def _print_step(console: Console, step: Body) -> None:
     if outcome:
         best = outcome["validation"]
         console.print(
-            f"  chosen on validation: episode {best['episode']}, {best['value']:+.4f} bps a bar\n"
+            f"  chosen on validation: episode {best['episode']}, {best['value']:+.4f} bps a bar"
+            f"{_evidence(best)}\n"
             f"  model   {outcome['model']}\n  sha256  {outcome['weights_sha256']}", markup=False,
         )  # fmt: skip
     elif step["directory"]:
@@ -59,6 +60,16 @@ def _print_step(console: Console, step: Body) -> None:
     if step["metrics"]:
         rows = step.get("history") or [step["metrics"]]
         console.print(_history(rows))
+
+
+def _evidence(validation: Body) -> str:
+    """Whether the model trades, in words; nothing for runs that were not yet asked."""
+    if "abstains" not in validation:
+        return ""
+    t = f"t {number(validation['t_value'], '.1f')}"
+    if not validation["abstains"]:
+        return f" ({t} against staying flat)"
+    return f"\n  abstains: no evidence on validation ({t} against staying flat), so it stays flat"
 
 
 def _history(rows: list[Body]) -> Table:

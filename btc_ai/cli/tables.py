@@ -50,9 +50,12 @@ def summary(state: Body) -> Table:
     """The results of each bucket on the held-out test part, beside the baselines."""
     market = f"{state['symbol']} {state['interval']}"
     label = f"{market} (synthetic)" if state["synthetic"] else market
+    captions = ["flat earns 0; hold: buy and hold; pf: profit factor; dd: drawdown"]
+    if any(_abstains(step) for step in state["steps"]):
+        captions.append("abstains: no evidence on validation that trading pays, so it stays flat")
     table = Table(
         title=f"Run {state['run']}: held-out test of {label}, net of cost",
-        caption="flat earns 0; hold: buy and hold; pf: profit factor; dd: drawdown",
+        caption="\n".join(captions),
         title_justify="left",
         caption_justify="left",
         box=box.SIMPLE,
@@ -69,7 +72,7 @@ def summary(state: Body) -> Table:
         own, hold = results["model"], results["buy_and_hold"]
         table.add_row(
             step["bucket"],
-            number(own["net_bps_per_bar"], "+.4f"),
+            "abstains" if _abstains(step) else number(own["net_bps_per_bar"], "+.4f"),
             number(own["total_return"], "+.1%"),
             number(own["sharpe"], ".2f"),
             number(own["max_drawdown"], ".1%"),
@@ -79,3 +82,7 @@ def summary(state: Body) -> Table:
             number(hold["net_bps_per_bar"], "+.4f"),
         )
     return table
+
+
+def _abstains(step: Body) -> bool:
+    return bool(step["outcome"] and step["outcome"]["validation"].get("abstains"))

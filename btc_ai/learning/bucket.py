@@ -38,9 +38,10 @@ from btc_ai.market.features import FeatureRegistry
 class BucketResult:
     """A finished bucket. Evaluations are of the held-out test part.
 
-    validation: value (net bps a bar) and episode of the chosen weights, and the value at the
-    start. transfer: columns matched, new and left, None without a transfer. memory: the notes of
-    the rungs taken for want of memory; degraded: one of them changed what is learned.
+    validation: value (net bps a bar) and episode of the chosen weights, the value at the start,
+    the t-value against staying flat, and whether the model abstains for want of evidence.
+    transfer: columns matched, new and left, None without a transfer. memory: the notes of the
+    rungs taken for want of memory; degraded: one of them changed what is learned.
     """
 
     bucket: str
@@ -175,6 +176,7 @@ def _card(environment: MarketEnvironment, start: Start, trained: Trained) -> dic
         "scaler": json.loads(dataset.scaler.to_json()),
         "horizons": list(settings.horizons),
         "positions": list(POSITIONS),
+        "reward_scale": dataset.reward_scale,
         "interval_ms": dataset.interval_ms,
         "settings": settings.to_json(),
         "data_sha256": dataset.data_sha256,
@@ -183,6 +185,8 @@ def _card(environment: MarketEnvironment, start: Start, trained: Trained) -> dic
             "value": progress.best_value,
             "episode": progress.best_episode,
             "start_value": progress.start_value,
+            "t_value": trained.t_value,
+            "abstains": trained.abstains,
         },
         "evaluation": {name: result.to_json() for name, result in evaluation.items()},
         "horizon_skill": {str(h): r2 for h, r2 in skill.items()},

@@ -14,9 +14,9 @@ CARD = "model.json"
 def read_card(directory: Path) -> dict[str, Any]:
     """The metadata of the model in `directory`.
 
-    Keys: format, bucket, created, columns, scaler, horizons, positions, interval_ms, settings,
-    data_sha256, episodes (with those of the models it continues), validation, evaluation,
-    horizon_skill, lineage, versions, weights_sha256.
+    Keys: format, bucket, created, columns, scaler, horizons, positions, reward_scale (σ of a bar),
+    interval_ms, settings, data_sha256, episodes (with those of the models it continues),
+    validation, evaluation, horizon_skill, lineage, versions, weights_sha256.
     Raises TrainingError when there is no model, or one that this version cannot read.
     """
     path = directory / CARD

@@ -67,6 +67,12 @@ class QNetwork(nn.Module):
         hidden = self.trunk(features)
         return self.values(hidden), self.predict(hidden)
 
+    def abstain(self) -> None:
+        """Value all positions alike, so that no cost is worth paying; what was learned stays."""
+        with torch.no_grad():
+            self.values.weight.zero_()
+            self.values.bias.zero_()
+
     def predict(self, hidden: Tensor) -> Tensor:
         """Trunk output [n, 128] to predicted returns over σ·√h [n, horizons]."""
         coefficients: Tensor = self.horizon_head(hidden)
@@ -79,9 +85,9 @@ class QNetwork(nn.Module):
                     bound = 1 / math.sqrt(layer.in_features)
                     layer.weight.uniform_(-bound, bound, generator=generator)
                     layer.bias.uniform_(-bound, bound, generator=generator)
-            for head in (self.values, self.horizon_head):
-                head.weight.zero_()
-                head.bias.zero_()
+            self.horizon_head.weight.zero_()
+            self.horizon_head.bias.zero_()
+        self.abstain()
 
 
 def _linear(inputs: int, outputs: int) -> nn.Linear:

@@ -18,6 +18,7 @@ from btc_ai.learning.checkpoint import Checkpoint, CheckpointStore
 from btc_ai.learning.dataset import Dataset
 from btc_ai.learning.environment import MarketEnvironment
 from btc_ai.learning.evaluation import accounting
+from btc_ai.learning.evidence import EVIDENCE, t_value
 from btc_ai.learning.files import Write, write_durably
 from btc_ai.learning.learners.learner import Accumulating, Learner, Update
 from btc_ai.learning.learners.registry import make_learner
@@ -62,10 +63,16 @@ class Progress:
 
 @dataclass(frozen=True)
 class Trained:
-    """The network that did best on validation, and how the run went."""
+    """The network that did best on validation, and how the run went.
+
+    t_value: of its validation returns against staying flat, by batch means; None where it never
+    traded. abstains: there was too little evidence, and the network stays flat.
+    """
 
     network: QNetwork
     progress: Progress
+    t_value: float | None
+    abstains: bool
 
 
 @dataclass(frozen=True)
@@ -135,9 +142,9 @@ class Trainer:
             if time.monotonic() - saved >= self._checkpoint_seconds:
                 self.attempt(self.save)
                 saved = time.monotonic()
+        trained = self.attempt(self._choose, self._equip)
         del self._learner
-        self._start.network.load_state_dict(self._best)
-        return Trained(self._start.network, self._progress)
+        return trained
 
     def attempt(
         self, work: Callable[[], Result], prepare: Callable[[], None] = lambda: None
@@ -160,6 +167,22 @@ class Trainer:
     def discard_checkpoints(self) -> None:
         """The model is written; nothing is left to resume."""
         self._store.clear()
+
+    def _choose(self) -> Trained:
+        """The best weights; flat where validation gives no evidence that they beat staying flat.
+
+        They are the best of many on one stretch of the market, which luck alone makes look good.
+        """
+        self._guard.enter(Phase.VALIDATION, self._progress.episode)
+        network = self._start.network
+        network.load_state_dict(self._best)
+        network.to(self.environment.device)
+        rollout = self.environment.rollout(network, self.environment.dataset.splits.validation)
+        t = t_value(rollout, self.settings.max_horizon)
+        abstains = t is None or t < EVIDENCE
+        if abstains:
+            network.abstain()
+        return Trained(network, self._progress, t, abstains)
 
     def _begin(self) -> None:
         """From the latest checkpoint, or from the start and its value on validation."""

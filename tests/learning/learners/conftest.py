@@ -8,10 +8,11 @@ from btc_ai.learning.environment import MarketEnvironment
 from btc_ai.learning.learners.learner import Learner
 from btc_ai.learning.learners.registry import make_learner
 from btc_ai.learning.markets.autoregressive import AutoregressiveMarket
+from btc_ai.learning.markets.datasets import known_dataset
 from btc_ai.learning.network import QNetwork
 from btc_ai.learning.settings import TrainingSettings
 
-G2 = TrainingSettings("G2", 2, 72, ("signal",), cost_bps=5, episodes=10)
+G2 = TrainingSettings("G2", 2, 72, ("signal", "noise"), cost_bps=5, episodes=10)
 
 
 class MakeLearner(Protocol):
@@ -26,7 +27,9 @@ def make() -> MakeLearner:
 
 def _make(seed: int = 0, *, frozen_updates: int = 0, **changes: Any) -> Learner:
     settings = dataclasses.replace(G2, **changes)
-    environment = MarketEnvironment(AutoregressiveMarket().dataset(5_000, 0, settings), settings)
+    environment = MarketEnvironment(
+        known_dataset(AutoregressiveMarket(), settings, bars=5_000), settings
+    )
     generator = torch.Generator().manual_seed(seed)
     network = QNetwork(environment.dataset.columns, settings.horizons, generator)
     return make_learner(

@@ -5,15 +5,16 @@ import torch
 from btc_ai.learning.environment import FLAT, MarketEnvironment
 from btc_ai.learning.learners.lanes import LAST_EPSILON, Lanes, exploration
 from btc_ai.learning.markets.autoregressive import AutoregressiveMarket
+from btc_ai.learning.markets.datasets import known_dataset
 from btc_ai.learning.network import POSITIONS
 from btc_ai.learning.settings import TrainingSettings
 
-SETTINGS = TrainingSettings("G2", 3, 72, ("signal",), cost_bps=5)
+SETTINGS = TrainingSettings("G2", 3, 72, ("signal", "noise"), cost_bps=5)
 
 
 @pytest.fixture(scope="module")
 def environment() -> MarketEnvironment:
-    return MarketEnvironment(AutoregressiveMarket().dataset(3_000, 0, SETTINGS), SETTINGS)
+    return MarketEnvironment(known_dataset(AutoregressiveMarket(), SETTINGS, bars=3_000), SETTINGS)
 
 
 def make_lanes(environment: MarketEnvironment, lanes: int) -> Lanes:
