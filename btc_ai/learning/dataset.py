@@ -154,8 +154,14 @@ class Dataset:
             splits = Splits.by_time(len(log_open), purge=settings.max_horizon + 1)
         if scales is None:
             scales = _fit(matrix, settings, log_open, segment_ids, splits.train)
-        values = scales.scaler.transform(matrix.values, matrix.columns)
-        scaled = np.where(matrix.valid[:, None], values, 0)
+        if scales.scaler.columns != matrix.columns:
+            raise DataError(
+                f"the model of {settings.bucket} has the features "
+                f"{', '.join(scales.scaler.columns)}; what is installed now gives "
+                f"{', '.join(matrix.columns)}. Restore the plugins it was trained with, or train "
+                "the bucket again"
+            )
+        scaled = np.where(matrix.valid[:, None], scales.scaler.transform(matrix.values), 0)
         return cls(
             columns=scales.scaler.columns,
             features=torch.from_numpy(np.ascontiguousarray(scaled, dtype=np.float32)),

@@ -10,7 +10,6 @@ import fcntl
 import json
 import logging
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -181,7 +180,7 @@ class TrialLedger:
                 fcntl.flock(file, fcntl.LOCK_EX)
                 file.seek(0)
                 content = file.read()
-                if any(marker in each for each in _whole_lines(content)):
+                if any(marker in each and _parse(each) for each in content.splitlines()):
                     return
                 torn = content and not content.endswith(b"\n")
                 _write_all(file.fileno(), b"\n" + line if torn else line)
@@ -201,10 +200,6 @@ class TrialLedger:
         trials = {trial.key: trial for line in content.splitlines() if (trial := _parse(line))}
         finished = {trial.directory for trial in trials.values() if trial.error is None}
         return [t for t in trials.values() if t.error is None or t.directory not in finished]
-
-
-def _whole_lines(content: bytes) -> Sequence[bytes]:
-    return content.split(b"\n")[:-1]
 
 
 def _write_all(descriptor: int, content: bytes) -> None:

@@ -85,6 +85,6 @@ def _range(evaluation: Evaluation, seen: Seen, blocks: float) -> list[str]:
     if blocks < LEAST_BLOCKS:
         missing.append(
             f"the range is too short for its interval to be trusted ({blocks:.1f} blocks of "
-            f"{evaluation.bars / blocks:,.0f} bars; {LEAST_BLOCKS} needed)"
+            f"{evaluation.bars / blocks:,.0f} bars, {LEAST_BLOCKS} needed)"
         )
     return missing

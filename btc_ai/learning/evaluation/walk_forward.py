@@ -137,7 +137,7 @@ def plan_folds(bars: int, folds: int, settings: TrainingSettings, lookback: int)
             range(1, folds), True, key=lambda n: _problem(bars, n, settings, lookback) is not None
         )
         raise DataError(
-            f"{settings.bucket}: {folds} folds of {bars:,} candles are too many: {problem}; "
+            f"{settings.bucket}: {folds} folds do not fit into {bars:,} candles: {problem}; "
             f"{_advice(fitting, settings, lookback)}"
         )
     return _cut(bars, folds, gap=settings.max_horizon + 1 + lookback)
