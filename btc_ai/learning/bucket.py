@@ -14,16 +14,18 @@ import torch
 
 import btc_ai
 from btc_ai.errors import TrainingError
-from btc_ai.learning.dataset import Dataset
-from btc_ai.learning.environment import MarketEnvironment
-from btc_ai.learning.evaluation.results import Evaluation, baselines, evaluate
+from btc_ai.learning.dataset import Dataset, Splits
+from btc_ai.learning.environment import MarketEnvironment, Rollout
+from btc_ai.learning.evaluation.baselines import constant
+from btc_ai.learning.evaluation.results import Evaluation
+from btc_ai.learning.evaluation.trials import TrialLedger, failed_trial, trained_trial
 from btc_ai.learning.files import Write, write_durably
 from btc_ai.learning.horizons import horizon_skill
 from btc_ai.learning.memory.guard import MemoryGuard
 from btc_ai.learning.memory.ladder import Phase
 from btc_ai.learning.memory.notes import MemoryLimits, MemoryNote
 from btc_ai.learning.metrics import EpisodeMetrics
-from btc_ai.learning.model import save_model
+from btc_ai.learning.model import hash_weights, save_model
 from btc_ai.learning.model_card import CARD, read_card
 from btc_ai.learning.network import POSITIONS
 from btc_ai.learning.runtime import reproducible, select_device
@@ -83,6 +85,8 @@ def train_bucket(
     directory: Path,
     *,
     initial: InitialModel | None = None,
+    splits: Splits | None = None,
+    ledger: TrialLedger | None = None,
     lineage: Mapping[str, Any] | None = None,
     on_episode: Callable[[EpisodeMetrics], None] = lambda metrics: None,
     on_memory: Callable[[MemoryNote], None] = lambda note: None,
@@ -96,20 +100,26 @@ def train_bucket(
 
     Called again on the same directory it goes on from the last checkpoint, and ends with the
     same weights, to the last bit, and the same `metrics.jsonl` as a run that was never
-    interrupted. A run that is finished gives its result at once. `lineage` goes into the card
-    as it is; a `guard` replaces the one made from the device, `limits` and `on_memory`. Raises
-    DataError (too few candles, holes), ConfigError, TrainingError (settings changed, disk full,
-    unwritable), MemoryExhaustedError, and TrainingStoppedError once `should_stop` says so.
+    interrupted. A run that is finished gives its result at once. The parts are 70/15/15 by time,
+    unless `splits` tells them. A run that ends, well or badly, is a trial in the `ledger`.
+    `lineage` goes into the card as it is; a `guard` replaces the one made from the device, `limits`
+    and `on_memory`. Raises DataError (too few candles, holes), ConfigError, TrainingError (settings
+    changed, disk full, unwritable), MemoryExhaustedError, and TrainingStoppedError once
+    `should_stop` says so.
     """
     with reproducible(settings.threads):
         device = select_device(settings.use_gpu)
         guard = guard or MemoryGuard.on(
             device, settings.bucket, limits or MemoryLimits(), on_memory
         )
-        dataset, start = guard.attempt(lambda: _prepare(settings, candles, registry, initial))
+        dataset, start = guard.attempt(
+            lambda: _prepare(settings, candles, registry, initial, splits)
+        )
         identity = fingerprint(
             settings, data_sha256=dataset.data_sha256, device=device.type, origin=start.origin
         )
+        if splits:
+            identity["parts"] = splits.times(candles)
         if (directory / CARD).exists():
             return _finished(directory, identity)
         if settings.use_gpu and device.type == "cpu":
@@ -126,14 +136,32 @@ def train_bucket(
             checkpoint_seconds=checkpoint_seconds,
             write=write,
         )
-        trained = trainer.run()
+        try:
+            trained = trainer.run()
+        except TrainingError as error:
+            if ledger:
+                ledger.record(failed_trial(settings, candles, directory, error))
+            raise
 
         def finish() -> dict[str, Any]:
             guard.enter(Phase.EVALUATION, settings.episodes)
             environment = MarketEnvironment(dataset.to(guard.storage), settings, guard.device)
-            card = _card(environment, start, trained)
+            trained.network.to(environment.device)
+            test = dataset.splits.test
+            rollout = environment.rollout(trained.network, test)
+            card = _card(environment, start, trained, rollout)
+            card |= _history(candles, dataset.splits, initial)
             card |= {"lineage": dict(lineage or {}), "fingerprint": identity}
             card |= {"memory": guard.notes, "degraded": guard.footprint.halved}
+            if ledger:
+                # Before the card, which commits the model: no model is without its trial.
+                weights = hash_weights(trained.network)
+                ledger.record(
+                    trained_trial(
+                        settings, candles, directory, rollout=rollout, test=test,
+                        weights_sha256=weights,
+                    )
+                )  # fmt: skip
             return save_model(directory, trained.network, card, write)
 
         saved = trainer.attempt(finish)
@@ -146,8 +174,9 @@ def _prepare(
     candles: Candles,
     registry: FeatureRegistry,
     initial: InitialModel | None,
+    splits: Splits | None,
 ) -> tuple[Dataset, Start]:
-    dataset = Dataset.from_candles(candles, registry, settings)
+    dataset = Dataset.from_candles(candles, registry, settings, splits=splits)
     return dataset, make_start(settings, dataset.columns, initial)
 
 
@@ -162,13 +191,37 @@ def _finished(directory: Path, identity: dict[str, Any]) -> BucketResult:
     return BucketResult.from_card(directory, card)
 
 
-def _card(environment: MarketEnvironment, start: Start, trained: Trained) -> dict[str, Any]:
+def _history(candles: Candles, splits: Splits, initial: InitialModel | None) -> dict[str, Any]:
+    """The market that was learned from, and what times the weights have been shaped by.
+
+    `seen` has [start, end) in ms of all training parts and of all parts that weights were chosen
+    on, with those of the model that this one began with.
+    """
+    parts = splits.times(candles)
+    before = read_card(initial.path).get("seen", {}) if initial else {}
+    seen = {"trained": parts["train"], "chosen": parts["validation"]}
+    return {
+        "symbol": candles.symbol,
+        "interval": candles.interval,
+        "bars": len(candles),
+        "parts": parts,
+        "seen": {
+            kind: [*(each for each in before.get(kind, []) if each != part), part]
+            for kind, part in seen.items()
+        },
+    }
+
+
+def _card(
+    environment: MarketEnvironment, start: Start, trained: Trained, rollout: Rollout
+) -> dict[str, Any]:
     dataset, settings = environment.dataset, environment.settings
-    trained.network.to(environment.device)
     test, progress = dataset.splits.test, trained.progress
     skill = horizon_skill(trained.network, dataset, test)
-    evaluation = {"model": evaluate(trained.network, environment, test)}
-    evaluation |= baselines(environment, test)
+    rollouts = {"model": rollout, **constant(environment, test)}
+    evaluation = {
+        name: Evaluation.of(each, dataset.interval_ms).to_json() for name, each in rollouts.items()
+    }
     return {
         "bucket": settings.bucket,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -188,7 +241,7 @@ def _card(environment: MarketEnvironment, start: Start, trained: Trained) -> dic
             "t_value": trained.t_value,
             "abstains": trained.abstains,
         },
-        "evaluation": {name: result.to_json() for name, result in evaluation.items()},
+        "evaluation": evaluation,
         "horizon_skill": {str(h): r2 for h, r2 in skill.items()},
         "transfer": start.transfer.to_json() if start.transfer else None,
         "versions": {

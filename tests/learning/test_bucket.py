@@ -12,6 +12,7 @@ import pytest
 
 from btc_ai.errors import TrainingError
 from btc_ai.learning.bucket import BucketResult, train_bucket
+from btc_ai.learning.dataset import Dataset, Splits
 from btc_ai.learning.files import write_durably
 from btc_ai.learning.metrics import METRICS, EpisodeMetrics
 from btc_ai.learning.model import load_model
@@ -78,6 +79,36 @@ def test_a_run_leaves_a_model_metrics_and_nothing_else(
     assert [line["validation_reward"] is None for line in lines] == [True, False, False]
     assert json.loads(json.dumps(undisturbed.to_json()))["bucket"] == "Small"
     assert set(undisturbed.evaluation) == {"model", "flat", "buy_and_hold"}
+
+
+def test_the_card_tells_what_the_weights_were_shaped_by(
+    walk: Candles, quick: TrainingSettings, undisturbed: BucketResult, tmp_path: Path
+) -> None:
+    card = read_card(undisturbed.model)
+    dataset = Dataset.from_candles(walk, builtin_features(), quick)
+    assert (card["symbol"], card["interval"], card["bars"]) == ("TEST/USDT", "5m", 6_000)
+    assert card["parts"] == dataset.splits.times(walk)
+    assert card["reward_scale"] == dataset.reward_scale
+    own = {"trained": card["parts"]["train"], "chosen": card["parts"]["validation"]}
+    assert card["seen"] == {kind: [part] for kind, part in own.items()}
+    fewer = walk.take(slice(0, 5_000))
+    initial = InitialModel(undisturbed.model, "continue")
+    later = read_card(train(fewer, quick, tmp_path / "later", initial=initial).model)
+    assert later["seen"]["trained"] == [own["trained"], later["parts"]["train"]]
+    assert later["seen"]["chosen"] == [own["chosen"], later["parts"]["validation"]]
+
+
+def test_other_parts_are_another_run(
+    walk: Candles, quick: TrainingSettings, undisturbed: BucketResult, tmp_path: Path
+) -> None:
+    splits = Splits(slice(0, 3_000), slice(3_200, 4_000), slice(4_200, 5_000))
+    own = train(walk, quick, tmp_path / "own", splits=splits)
+    assert read_card(own.model)["parts"] == splits.times(walk)
+    assert own.evaluation["model"].bars == 800
+    assert own.weights_sha256 != undisturbed.weights_sha256
+    assert train(walk, quick, own.model, splits=splits) == own
+    with pytest.raises(TrainingError, match=r"parts: .* in the run, None now"):
+        train(walk, quick, own.model)
 
 
 @pytest.mark.parametrize("fatal_write", range(1, 9))
