@@ -46,6 +46,11 @@ def moment(stamp: float | None) -> str:
     return "–" if stamp is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(stamp))
 
 
+def instant(milliseconds: int) -> str:
+    """UTC date and time to the minute."""
+    return time.strftime("%Y-%m-%d %H:%M", time.gmtime(milliseconds / 1000))
+
+
 def summary(state: Body) -> Table:
     """The results of each bucket on the held-out test part, beside the baselines."""
     market = f"{state['symbol']} {state['interval']}"

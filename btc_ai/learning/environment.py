@@ -142,14 +142,30 @@ class MarketEnvironment:
         """Walk through `part` by a table [bars, position before] of position indices."""
         returns = bar_returns(self.dataset.log_open[part], self.dataset.segment_ids[part])
         closed = np.isnan(returns) | ~self.dataset.valid[part]
+        return Rollout(self._walk(table, closed), np.nan_to_num(returns), self.cost)
+
+    def newest_positions(self, network: QNetwork) -> NDArray[np.float64]:
+        """What each account holds from the next open on [lanes].
+
+        Each has followed the greedy policy from the first bar to the last. That no hole comes next
+        is taken for granted: it cannot be known yet.
+        """
+        log_open, segments = self.dataset.log_open, self.dataset.segment_ids
+        earned = bar_returns(
+            np.append(log_open, log_open[[-1, -1]]), np.append(segments, segments[[-1, -1]])
+        )
+        table = greedy_table(network, self.dataset.features, self.cost_scaled)
+        return self._walk(table, np.isnan(earned[:-2]) | ~self.dataset.valid)[:, -1]
+
+    def _walk(self, table: NDArray[np.int64], closed: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Positions [lanes, bars] by a table [bars, position before], flat where it is closed."""
         table = np.where(closed[:, None], FLAT, table)
         since = np.concatenate([[0], np.cumsum(closed)])
         bars = np.arange(len(table))
         interrupted = since[bars] > since[np.maximum(bars - self.interval, 0)]
         table[interrupted] = table[interrupted, FLAT][:, None]
         lanes = np.stack([self._lane(table, phase) for phase in range(self.interval)])
-        positions = np.where(closed, 0.0, np.asarray(POSITIONS, dtype=np.float64)[lanes])
-        return Rollout(positions, np.nan_to_num(returns), self.cost)
+        return np.where(closed, 0.0, np.asarray(POSITIONS, dtype=np.float64)[lanes])
 
     def _lane(self, table: NDArray[np.int64], phase: int) -> NDArray[np.int64]:
         """Position indices [bars] of the account that decides at bars phase, phase + d, …"""

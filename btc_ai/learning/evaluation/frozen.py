@@ -38,7 +38,7 @@ def evaluate_model(
     """
     model = load_model(model_dir)
     settings = TrainingSettings.from_json(model.card["settings"])
-    _check_market(model, model_dir, candles)
+    check_market(model, model_dir, candles)
     notes = _check_past(model, model_dir, candles)
     part = _find(model, candles, settings, start, end)
     with reproducible(settings.threads):
@@ -67,7 +67,8 @@ def replay(model: Model, candles: Candles, registry: FeatureRegistry, part: slic
     return Section(environment, candles, part, environment.rollout(model.network, part))
 
 
-def _check_market(model: Model, model_dir: Path, candles: Candles) -> None:
+def check_market(model: Model, model_dir: Path, candles: Candles) -> None:
+    """Raise TrainingError for a card too old to tell, DataError for candles of another market."""
     card = model.card
     lacking = [key for key in ("symbol", "parts", "seen", "reward_scale") if key not in card]
     if lacking:
