@@ -81,6 +81,7 @@ class Runner:
             "run": self.job.id,
             "settings": step.spec["settings"],
             "directory": result["directory"],
+            "models_dir": str(self._models_dir),
             "continue_from": step.spec.get("continue_from"),
             "transfer_from": (result["transfer"] or {}).get("model"),
         }

@@ -8,6 +8,7 @@ from typing import Any
 from btc_ai.api.discovery import discover
 from btc_ai.api.step import StepContext, StepStoppedError
 from btc_ai.learning.bucket import train_bucket
+from btc_ai.learning.evaluation.trials import LEDGER, TrialLedger
 from btc_ai.learning.metrics import EpisodeMetrics
 from btc_ai.learning.settings import TrainingSettings
 from btc_ai.learning.start import InitialModel
@@ -43,6 +44,7 @@ def train_step(arguments: Body, context: StepContext) -> Body:
             _features(context),
             Path(arguments["directory"]),
             initial=_initial(arguments),
+            ledger=TrialLedger(Path(arguments["models_dir"]) / LEDGER),
             lineage={"run": arguments["run"], "symbol": arguments["symbol"]},
             on_episode=on_episode,
             should_stop=context.should_stop,
