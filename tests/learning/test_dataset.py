@@ -68,14 +68,14 @@ def test_explicit_parts_are_taken_as_they_are_and_fitted_on_alone(
     walk: Candles, small: TrainingSettings
 ) -> None:
     registry = builtin_features()
-    splits = Splits(slice(500, 2_000), slice(2_200, 2_500), slice(2_600, 3_000))
+    splits = Splits(slice(500, 2_001), slice(2_200, 2_500), slice(2_600, 3_000))
     dataset = Dataset.from_candles(walk, registry, small, splits=splits)
     assert dataset.splits == splits
     alone = Dataset.from_candles(walk.take(slice(0, 3_000)), registry, small, splits=splits)
     assert alone.scaler.to_json() == dataset.scaler.to_json()
-    seen = dataset.features[500:2_000]
-    assert seen.median(dim=0).values.abs().max() < 0.01
-    opened = np.diff(np.log(walk.open[500:2_000]))
+    seen = dataset.features[500:2_001]
+    assert seen.median(dim=0).values.abs().max() < 1e-6
+    opened = np.diff(np.log(walk.open[500:2_001]))
     assert dataset.reward_scale == pytest.approx(opened.std())
 
 

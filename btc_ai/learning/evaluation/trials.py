@@ -24,7 +24,6 @@ from btc_ai.learning.files import disk_errors, sha256, sync_directory
 from btc_ai.learning.settings import TrainingSettings
 from btc_ai.market.candles import Candles, interval_ms
 
-LEDGER = "trials.jsonl"
 DAY_MS = 24 * 3600 * 1000
 EPOCH = date(1970, 1, 1)
 

@@ -10,6 +10,7 @@ from btc_ai.api.errors import BtcAiError
 from btc_ai.api.journal import Job, Step
 from btc_ai.api.service import Context, Worker
 from btc_ai.api.step import StepStoppedError
+from btc_ai.paths import trials_file
 from btc_ai.plugins.training.plan import next_step
 
 Body = dict[str, Any]
@@ -84,6 +85,7 @@ class Runner:
             "run": self.job.id,
             "settings": step.spec["settings"],
             "directory": result["directory"],
+            "trials": str(trials_file(self._models_dir)),
             "continue_from": step.spec.get("continue_from"),
             "transfer_from": (result["transfer"] or {}).get("model"),
         }

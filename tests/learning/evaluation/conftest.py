@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from btc_ai.learning.bucket import BucketResult, train_bucket
-from btc_ai.learning.evaluation.trials import LEDGER, TrialLedger
+from btc_ai.learning.evaluation.trials import TrialLedger
 from btc_ai.learning.settings import TrainingSettings
 from btc_ai.market.candles import Candles
 from btc_ai.market.features import builtin_features
+from btc_ai.paths import trials_file
 
 
 def trending(make_candles: Callable[..., Candles], bars: int, seed: int = 1) -> Candles:
@@ -48,7 +49,7 @@ def trained(
 ) -> BucketResult:
     """A model that trades, and its trial in `ledger_of(trained)`."""
     root = tmp_path_factory.mktemp("models")
-    ledger = TrialLedger(root / LEDGER)
+    ledger = TrialLedger(trials_file(root))
     directory = root / "Trader" / "run"
     result = train_bucket(trader, trend, builtin_features(), directory, ledger=ledger)
     assert result.evaluation["model"].trades > 20
@@ -56,4 +57,4 @@ def trained(
 
 
 def ledger_of(result: BucketResult) -> TrialLedger:
-    return TrialLedger(result.model.parents[1] / LEDGER)
+    return TrialLedger(trials_file(result.model.parents[1]))

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from btc_ai.errors import DataError
-from btc_ai.learning.evaluation.trials import LEDGER, TrialLedger
+from btc_ai.learning.evaluation.trials import TrialLedger
 from btc_ai.learning.evaluation.walk_forward import (
     FoldProgress,
     plan_folds,
@@ -21,6 +21,7 @@ from btc_ai.learning.settings import TrainingSettings
 from btc_ai.learning.trainer import TrainingStoppedError
 from btc_ai.market.candles import Candles
 from btc_ai.market.features import builtin_features
+from btc_ai.paths import trials_file
 
 LOOKBACK = 112
 PLAIN = TrainingSettings("Plain", 2, 24, ("price", "rsi"))
@@ -92,7 +93,7 @@ def test_an_evaluation_that_is_stopped_goes_on_and_ends_the_same(
         (fold, episode) for fold in (1, 2) for episode in (*range(1, 9), None)
     ]
     json.dumps(told[0].to_json())
-    ledger = TrialLedger(tmp_path / LEDGER)
+    ledger = TrialLedger(trials_file(tmp_path))
     seen: list[FoldProgress] = []
 
     def evaluate(stop_at: tuple[int, int] | None) -> object:
@@ -130,7 +131,7 @@ def test_an_evaluation_that_is_stopped_goes_on_and_ends_the_same(
 def test_the_report_stitches_tests_that_no_model_has_seen(
     trend: Candles, trader: TrainingSettings, tmp_path: Path
 ) -> None:
-    ledger = TrialLedger(tmp_path / LEDGER)
+    ledger = TrialLedger(trials_file(tmp_path))
     report = walk_forward(
         trader, trend, builtin_features(), tmp_path / "w", 2, ledger=ledger, seed=3
     )
