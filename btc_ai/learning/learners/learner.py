@@ -34,7 +34,7 @@ class Learner(Protocol):
         ...
 
     def update(self) -> Update:
-        """Sample experience and take one gradient step."""
+        """Gather experience and learn from it; a run may be stopped between two updates."""
         ...
 
     def state_dict(self) -> dict[str, Tensor]:
