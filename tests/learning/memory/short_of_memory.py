@@ -1,4 +1,4 @@
-"""Trains with large updates in a process that may grow by so many MiB; prints what came."""
+"""Trains with large updates, in a process that may grow by so many MiB from the first one on."""
 
 import json
 import resource

