@@ -2,22 +2,22 @@
 
 from collections.abc import Callable
 
-from btc_ai.learning.audit.canary import gap_canary
-from btc_ai.learning.audit.future import scrambled_future
-from btc_ai.learning.audit.prefix import prefix_invariance
+from btc_ai.learning.audit import canary, future, prefix, serving, shuffled
 from btc_ai.learning.audit.report import AuditReport, Check
-from btc_ai.learning.audit.serving import train_serve_equality
-from btc_ai.learning.audit.shuffled import shuffled_returns
 from btc_ai.learning.audit.subject import PRODUCT, QUICK, Effort, Pipeline, Subject, own_copy
 from btc_ai.learning.runtime import reproducible
 from btc_ai.learning.settings import TrainingSettings
 from btc_ai.market.candles import Candles
 from btc_ai.market.features import FeatureRegistry
 
-ALL_CHECKS = (
-    prefix_invariance, scrambled_future, shuffled_returns, gap_canary, train_serve_equality,
-)  # fmt: skip
-QUICK_CHECKS = (prefix_invariance, train_serve_equality)
+CHECKS: dict[str, Callable[[Subject], Check]] = {
+    prefix.NAME: prefix.prefix_invariance,
+    future.NAME: future.scrambled_future,
+    shuffled.NAME: shuffled.shuffled_returns,
+    canary.NAME: canary.gap_canary,
+    serving.NAME: serving.train_serve_equality,
+}
+QUICK_CHECKS = (prefix.NAME, serving.NAME)
 
 
 def audit(
@@ -42,14 +42,14 @@ def audit(
         own_copy(candles), registry, settings, pipeline, QUICK if quick else Effort(), seed,
         should_stop,
     )  # fmt: skip
-    checks = QUICK_CHECKS if quick else ALL_CHECKS
+    names = QUICK_CHECKS if quick else tuple(CHECKS)
     done: list[Check] = []
     with reproducible(settings.threads):
-        for number, check in enumerate(checks):
+        for name in names:
             subject.stop_if_asked()
-            on_progress(number, len(checks), check.__name__.replace("_", " "))
-            done.append(check(subject))
-    on_progress(len(checks), len(checks), "")
+            on_progress(len(done), len(names), name)
+            done.append(CHECKS[name](subject))
+    on_progress(len(done), len(names), "")
     return AuditReport(
         bucket=settings.bucket,
         symbol=candles.symbol,

@@ -51,7 +51,7 @@ class Effort:
     """How much is looked at: cut points a feature, datasets on changed candles, bars served."""
 
     cuts: int = 48
-    scrambles: int = 3
+    scrambles: int = 5
     served: int = 12
 
 

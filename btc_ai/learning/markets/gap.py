@@ -32,7 +32,7 @@ class GapMarket:
 
     gap_bps: float = 20.0
     sigma_bps: float = 20.0
-    cost_bps: float = 5.0
+    cost_bps: float = 10.0
     interval: str = "5m"
     name: str = "G7"
     title: str = "gap canary"
