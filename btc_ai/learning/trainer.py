@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from btc_ai.errors import BtcAiError, TrainingError
 from btc_ai.learning.checkpoint import Checkpoint, CheckpointStore
 from btc_ai.learning.environment import MarketEnvironment
 from btc_ai.learning.evaluation import accounting
-from btc_ai.learning.evidence import EVIDENCE, t_value
+from btc_ai.learning.evidence import EVIDENCE, Array, block_means, standard_error, t_value
 from btc_ai.learning.files import Write, write_durably
 from btc_ai.learning.learners.learner import Update
 from btc_ai.learning.learners.registry import make_learner
@@ -40,13 +42,17 @@ class TrainingStoppedError(BtcAiError):
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is. `best_*` tell which averaged weights did best on validation."""
+    """How far a run is. `best_*` tell which averaged weights were chosen on validation.
+
+    peak_value: the highest validation value, within one standard error of which they are.
+    """
 
     episode: int = 0
     metrics_bytes: int = 0
     start_value: float = 0.0
     best_episode: int = 0
     best_value: float | None = None
+    peak_value: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """A plain dictionary."""
@@ -55,7 +61,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Trained:
-    """The network that did best on validation, and how the run went.
+    """The network chosen on validation, and how the run went.
 
     t_value: of its validation returns against staying flat, by batch means; None where it never
     traded. abstains: there was too little evidence, and the network stays flat.
@@ -111,6 +117,7 @@ class Trainer:
         self._metrics = MetricsFile(directory)
         self._held_returns = environment.held_returns(discount=1.0)
         self._best: dict[str, Tensor] = weights_of(self._learner.policy)
+        self._peak: Array = np.zeros(0)
         self._progress = self._resume() or self._begin()
         self._state = self._learner.state_dict()
         self._metrics.cut(self._progress.metrics_bytes)
@@ -130,7 +137,9 @@ class Trainer:
         self._metrics.sync()
         best = {f"best.{name}": tensor for name, tensor in self._best.items()}
         checkpoint = Checkpoint(
-            {**self._state, **best}, self._progress.to_json(), self._fingerprint
+            {**self._state, **best, "peak": torch.from_numpy(self._peak)},
+            self._progress.to_json(),
+            self._fingerprint,
         )
         self._store.save(self._progress.episode, checkpoint)
 
@@ -139,23 +148,24 @@ class Trainer:
         self._store.clear()
 
     def _chosen(self) -> Trained:
-        """The best weights; flat where validation gives no evidence that they beat staying flat.
+        """The chosen weights; flat where validation gives no evidence that they beat staying flat.
 
         They are the best of many on one stretch of the market, which luck alone makes look good.
         """
         self._network.load_state_dict(self._best)
         network = self._network.to(self.environment.dataset.features.device)
-        rollout = self.environment.rollout(network, self.environment.dataset.splits.validation)
-        t = t_value(rollout, self.settings.max_horizon)
+        t = t_value(self._validation(network)[1])
         abstains = t is None or t < EVIDENCE
         if abstains:
             network.abstain()
         return Trained(network, self._progress, t, abstains)
 
     def _begin(self) -> Progress:
-        value = self._validation_value()
-        best = value if self._start.trained else None
-        return Progress(start_value=value, best_value=best)
+        value, blocks = self._validation(self._learner.policy)
+        if not self._start.trained:
+            return Progress(start_value=value)
+        self._peak = blocks
+        return Progress(start_value=value, best_value=value, peak_value=value)
 
     def _resume(self) -> Progress | None:
         checkpoint = self._store.load_latest()
@@ -170,6 +180,7 @@ class Trainer:
         tensors = checkpoint.tensors
         self._learner.load_state_dict(tensors)
         self._best = {n.removeprefix("best."): t for n, t in tensors.items() if n[:5] == "best."}
+        self._peak = tensors["peak"].numpy()
         _log.info(
             "%s goes on after episode %s", self.settings.bucket, checkpoint.progress["episode"]
         )
@@ -212,19 +223,33 @@ class Trainer:
         last = episode == self.settings.episodes
         if episode % self.settings.validate_every and not last:
             return None
-        value = self._validation_value()
-        best = self._progress.best_value
-        # Among equals the later one has learned more, which matters for what is transferred.
-        if best is None or value >= best:
+        value, blocks = self._validation(self._learner.policy)
+        if self._is_chosen(value, blocks):
             self._best = weights_of(self._learner.policy)
             self._progress = dataclasses.replace(
                 self._progress, best_episode=episode, best_value=value
             )
+        if self._progress.peak_value is None or value >= self._progress.peak_value:
+            self._peak = blocks
+            self._progress = dataclasses.replace(self._progress, peak_value=value)
         return value
 
-    def _validation_value(self) -> float:
-        part = self.environment.dataset.splits.validation
-        return accounting.net_bps(self.environment.rollout(self._learner.policy, part))
+    def _is_chosen(self, value: float, blocks: Array) -> bool:
+        """The one-standard-error rule (Breiman et al. 1984, §3.4.3), for the latest weights.
+
+        The highest value is often an early one's luck, and the later has learned more. A model
+        that is trained further never ends below where it began.
+        """
+        peak = self._progress.peak_value
+        if peak is None:
+            return True
+        least = peak - standard_error(blocks - self._peak) * accounting.BPS
+        return value >= (max(least, self._progress.start_value) if self._start.trained else least)
+
+    def _validation(self, network: QNetwork) -> tuple[float, Array]:
+        """Net bps a bar on the validation part, and the means of its blocks [blocks]."""
+        rollout = self.environment.rollout(network, self.environment.dataset.splits.validation)
+        return accounting.net_bps(rollout), block_means(rollout, self.settings.max_horizon)
 
     def _stop_if_asked(self) -> None:
         if self._should_stop():
