@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from btc_ai.learning.environment import Rollout
 
 DAY = 288
-EVIDENCE = 2.5
+EVIDENCE = 2.0
 """The least t-value against staying flat with which a model may trade."""
 
 Array = NDArray[np.float64]
