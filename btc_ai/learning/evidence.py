@@ -1,26 +1,43 @@
-"""Whether a policy's gain over staying flat is more than luck."""
+"""How far a validation result can be trusted: standard errors by batch means.
+
+Net returns of neighbouring bars hang together, so bars are cut into blocks that are long enough to
+be as good as independent, and the standard error is that of the blocks' means (Law & Kelton 2000,
+§9.5.3).
+"""
 
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from btc_ai.learning.environment import Rollout
 
 DAY = 288
-EVIDENCE = 2.5
-"""The least t-value with which a model may trade."""
+EVIDENCE = 2.0
+"""The least t-value against staying flat with which a model may trade."""
+
+Array = NDArray[np.float64]
 
 
-def t_value(rollout: Rollout, max_horizon: int) -> float | None:
-    """Mean net return against staying flat, which earns 0, over its standard error.
+def block_means(rollout: Rollout, max_horizon: int) -> Array:
+    """Mean net log-return a bar, over all lanes, in each whole block of bars [blocks].
 
-    By batch means (Law & Kelton 2000, §9.5.3): the account's bars are cut into blocks of
-    max(288, MAX_HORIZON), long enough to be as good as independent; the standard error is that
-    of the blocks' means. None with fewer than two blocks, or where nothing was ever earned or lost.
+    A block is max(288, MAX_HORIZON) bars. What is left over at the end is in no block.
     """
     block = max(DAY, max_horizon)
     net = rollout.net.mean(axis=0)
-    blocks = net[: len(net) // block * block].reshape(-1, block).mean(axis=1)
-    if len(blocks) < 2 or not np.ptp(blocks) > 0:
-        return None
-    return float(blocks.mean() / (blocks.std(ddof=1) / math.sqrt(len(blocks))))
+    return np.asarray(net[: len(net) // block * block].reshape(-1, block).mean(axis=1))
+
+
+def standard_error(blocks: Array) -> float:
+    """Of the blocks' mean; 0 with fewer than two blocks, which say nothing about it."""
+    return float(blocks.std(ddof=1)) / math.sqrt(len(blocks)) if len(blocks) > 1 else 0.0
+
+
+def t_value(blocks: Array) -> float | None:
+    """The mean against 0, which staying flat earns, over its standard error.
+
+    None where there are fewer than two blocks, or no difference between them.
+    """
+    error = standard_error(blocks)
+    return float(blocks.mean()) / error if error > 0 else None

@@ -10,6 +10,8 @@ POSITIONS = (-1, 0, 1)
 HIDDEN = 128
 BASIS = 6
 LONGEST_HORIZON = 4096
+ABSTENTION = 1e-3
+"""In rewards: enough to be flat where trading costs nothing, little enough to be unlearned."""
 
 
 def horizon_basis(horizons: Sequence[int]) -> Tensor:
@@ -68,10 +70,11 @@ class QNetwork(nn.Module):
         return self.values(hidden), self.predict(hidden)
 
     def abstain(self) -> None:
-        """Value all positions alike, so that no cost is worth paying; what was learned stays."""
+        """Value staying flat a little above all else; what else was learned stays."""
         with torch.no_grad():
             self.values.weight.zero_()
-            self.values.bias.zero_()
+            self.values.bias.fill_(-ABSTENTION)
+            self.values.bias[POSITIONS.index(0)] = 0
 
     def predict(self, hidden: Tensor) -> Tensor:
         """Trunk output [n, 128] to predicted returns over σ·√h [n, horizons]."""
@@ -85,9 +88,9 @@ class QNetwork(nn.Module):
                     bound = 1 / math.sqrt(layer.in_features)
                     layer.weight.uniform_(-bound, bound, generator=generator)
                     layer.bias.uniform_(-bound, bound, generator=generator)
-            self.horizon_head.weight.zero_()
-            self.horizon_head.bias.zero_()
-        self.abstain()
+            for head in (self.values, self.horizon_head):
+                head.weight.zero_()
+                head.bias.zero_()
 
 
 def _linear(inputs: int, outputs: int) -> nn.Linear:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from btc_ai.errors import BtcAiError, TrainingError
@@ -18,7 +20,7 @@ from btc_ai.learning.checkpoint import Checkpoint, CheckpointStore
 from btc_ai.learning.dataset import Dataset
 from btc_ai.learning.environment import MarketEnvironment
 from btc_ai.learning.evaluation import accounting
-from btc_ai.learning.evidence import EVIDENCE, t_value
+from btc_ai.learning.evidence import EVIDENCE, Array, block_means, standard_error, t_value
 from btc_ai.learning.files import Write, write_durably
 from btc_ai.learning.learners.learner import Accumulating, Learner, Update
 from btc_ai.learning.learners.registry import make_learner
@@ -33,7 +35,7 @@ from btc_ai.learning.start import Start
 
 CHECKPOINTS = "checkpoints"
 CHECKPOINT_SECONDS = 2.0
-BEST = "best."
+BEST, PEAK = "best.", "peak"
 
 Result = TypeVar("Result")
 
@@ -48,13 +50,17 @@ class TrainingStoppedError(BtcAiError):
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is. `best_*` tell which averaged weights did best on validation."""
+    """How far a run is. `best_*` tell which averaged weights were chosen on validation.
+
+    peak_value: the highest validation value, within one standard error of which they are.
+    """
 
     episode: int = 0
     metrics_bytes: int = 0
     start_value: float = 0.0
     best_episode: int = 0
     best_value: float | None = None
+    peak_value: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """A plain dictionary."""
@@ -63,7 +69,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Trained:
-    """The network that did best on validation, and how the run went.
+    """The network chosen on validation, and how the run went.
 
     t_value: of its validation returns against staying flat, by batch means; None where it never
     traded. abstains: there was too little evidence, and the network stays flat.
@@ -77,10 +83,14 @@ class Trained:
 
 @dataclass(frozen=True)
 class _Snapshot:
-    """The end of an episode: the learner's state, the best weights so far, the counters."""
+    """The end of an episode: the learner's state, the weights chosen so far, the counters.
+
+    peak: the validation part's block means at the highest value [blocks], empty at first.
+    """
 
     state: dict[str, Tensor]
     best: dict[str, Tensor]
+    peak: Array
     progress: Progress
 
 
@@ -158,9 +168,10 @@ class Trainer:
         kept = self._kept
         self._guard.enter(Phase.CHECKPOINT, kept.progress.episode)
         self._metrics.sync()
-        best = {f"{BEST}{name}": tensor for name, tensor in kept.best.items()}
+        extra = {f"{BEST}{name}": tensor for name, tensor in kept.best.items()}
+        extra[PEAK] = torch.from_numpy(kept.peak)
         progress = {**kept.progress.to_json(), "memory": self._guard.to_json()}
-        checkpoint = Checkpoint({**kept.state, **best}, progress, self._fingerprint)
+        checkpoint = Checkpoint({**kept.state, **extra}, progress, self._fingerprint)
         self._store.save(kept.progress.episode, checkpoint)
         self._saved_footprint = self._guard.footprint
 
@@ -169,16 +180,14 @@ class Trainer:
         self._store.clear()
 
     def _choose(self) -> Trained:
-        """The best weights; flat where validation gives no evidence that they beat staying flat.
+        """The chosen weights; flat where validation gives no evidence that they beat staying flat.
 
         They are the best of many on one stretch of the market, which luck alone makes look good.
         """
         self._guard.enter(Phase.VALIDATION, self._progress.episode)
         network = self._start.network
         network.load_state_dict(self._best)
-        network.to(self.environment.device)
-        rollout = self.environment.rollout(network, self.environment.dataset.splits.validation)
-        t = t_value(rollout, self.settings.max_horizon)
+        t = t_value(self._validation(network.to(self.environment.device))[1])
         abstains = t is None or t < EVIDENCE
         if abstains:
             network.abstain()
@@ -192,12 +201,17 @@ class Trainer:
             self._equip()
             return
         self._build(episode=0)
-        value = self._validation_value()
-        best = value if self._start.trained else None
-        self._progress = Progress(start_value=value, best_value=best)
+        value, blocks = self._validation(self._learner.policy)
+        self._progress, self._peak = Progress(start_value=value), np.zeros(0)
+        if self._start.trained:
+            self._peak = blocks
+            self._progress = Progress(start_value=value, best_value=value, peak_value=value)
         self._best = weights_of(self._learner.policy)
-        self._kept = _Snapshot(self._learner.state_dict(), self._best, self._progress)
+        self._kept = self._snapshot()
         self._metrics.cut(0)
+
+    def _snapshot(self) -> _Snapshot:
+        return _Snapshot(self._learner.state_dict(), self._best, self._peak, self._progress)
 
     def _take_up(self, checkpoint: Checkpoint) -> _Snapshot:
         changed = differences(checkpoint.fingerprint, self._fingerprint)
@@ -210,17 +224,18 @@ class Trainer:
         self._guard.take_up(counters.pop("memory"))
         self._saved_footprint = self._guard.footprint
         tensors, best = checkpoint.tensors, {}
+        peak = tensors.pop(PEAK).numpy()
         for name in [name for name in tensors if name.startswith(BEST)]:
             best[name.removeprefix(BEST)] = tensors.pop(name)
         _log.info("%s goes on after episode %s", self.settings.bucket, counters["episode"])
-        return _Snapshot(tensors, best, Progress(**counters))
+        return _Snapshot(tensors, best, peak, Progress(**counters))
 
     def _equip(self) -> None:
         """Build everything anew, as memory allows, in the state of the last finished episode."""
         kept = self._kept
         self._build(kept.progress.episode)
         self._learner.load_state_dict(kept.state)
-        self._best, self._progress = kept.best, kept.progress
+        self._best, self._peak, self._progress = kept.best, kept.peak, kept.progress
         self._metrics.cut(kept.progress.metrics_bytes)
         if self._guard.footprint != self._saved_footprint:
             self.save()  # a run killed from here on must go on as this one does
@@ -280,7 +295,7 @@ class Trainer:
         size = self._metrics.append(metrics)
         self._progress = dataclasses.replace(self._progress, episode=episode, metrics_bytes=size)
         self._guard.enter(Phase.CHECKPOINT, episode)
-        self._kept = _Snapshot(self._learner.state_dict(), self._best, self._progress)
+        self._kept = self._snapshot()
         self._on_episode(metrics)
 
     def _validate(self, episode: int) -> float | None:
@@ -288,19 +303,33 @@ class Trainer:
         if episode % self.settings.validate_every and not last:
             return None
         self._guard.enter(Phase.VALIDATION, episode)
-        value = self._validation_value()
-        best = self._progress.best_value
-        # Among equals the later one has learned more, which matters for what is transferred.
-        if best is None or value >= best:
+        value, blocks = self._validation(self._learner.policy)
+        if self._is_chosen(value, blocks):
             self._best = weights_of(self._learner.policy)
             self._progress = dataclasses.replace(
                 self._progress, best_episode=episode, best_value=value
             )
+        if self._progress.peak_value is None or value >= self._progress.peak_value:
+            self._peak = blocks
+            self._progress = dataclasses.replace(self._progress, peak_value=value)
         return value
 
-    def _validation_value(self) -> float:
-        part = self.environment.dataset.splits.validation
-        return accounting.net_bps(self.environment.rollout(self._learner.policy, part))
+    def _is_chosen(self, value: float, blocks: Array) -> bool:
+        """The one-standard-error rule (Breiman et al. 1984, §3.4.3), for the latest weights.
+
+        The highest value is often an early one's luck, and the later has learned more. A model
+        that is trained further never ends below where it began.
+        """
+        peak = self._progress.peak_value
+        if peak is None:
+            return True
+        least = peak - standard_error(blocks - self._peak) * accounting.BPS
+        return value >= (max(least, self._progress.start_value) if self._start.trained else least)
+
+    def _validation(self, network: QNetwork) -> tuple[float, Array]:
+        """Net bps a bar on the validation part, and the means of its blocks [blocks]."""
+        rollout = self.environment.rollout(network, self.environment.dataset.splits.validation)
+        return accounting.net_bps(rollout), block_means(rollout, self.settings.max_horizon)
 
     def _stop_if_asked(self) -> None:
         if self._should_stop():
