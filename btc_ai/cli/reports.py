@@ -10,9 +10,8 @@ from btc_ai.cli.tables import instant, number
 
 Body = dict[str, Any]
 
-POLICY_COLUMNS = (
-    "policy", "net bps/bar", "95 % interval", "return", "Sharpe", "max dd", "pf", "trades",
-)  # fmt: skip
+POLICY_COLUMNS = ("policy", "bps/bar", "95 %", "return", "Sharpe", "max dd", "pf", "trades")
+POLICY_NAMES = {"buy_and_hold": "hold"}
 
 
 def print_evaluation(job: Body) -> None:
@@ -21,7 +20,8 @@ def print_evaluation(job: Body) -> None:
     for part in job["parts"]:
         report = part["result"]
         console.print(_policies(report))
-        console.print(_costs(report), markup=False)
+        if report["policies"]["model"]["evaluation"]["trades"]:
+            console.print(_costs(report), markup=False)
         for fold in report["folds"]:
             console.print(_fold(fold), markup=False)
         selection = report["selection"]
@@ -48,11 +48,11 @@ def _policies(report: Body) -> Table:
     for name, policy in report["policies"].items():
         own, around = policy["evaluation"], policy["intervals"]["net_bps_per_bar"]
         table.add_row(
-            name.replace("_", " "),
-            number(own["net_bps_per_bar"], "+.4f"),
-            _interval(around, "+.4f"),
+            POLICY_NAMES.get(name, name),
+            number(own["net_bps_per_bar"], "+.3f"),
+            _interval(around, "+.2f"),
             number(own["total_return"], "+.1%"),
-            number(own["sharpe"], ".2f"),
+            number(own["sharpe"], ".1f"),
             number(own["max_drawdown"], ".1%"),
             number(own["profit_factor"], ".2f"),
             number(own["trades"], ",d"),
@@ -144,23 +144,27 @@ def print_signal(signal: Body) -> None:
         markup=False,
     )
     table = _table("")
-    for name in ("bucket", "position", "short", "flat", "long", "expected (skill)"):
+    for name in ("bucket", "position", "short", "flat", "long"):
         table.add_column(name, justify="right" if name != "bucket" else "left")
     for bucket in signal["buckets"]:
         values = [number(bucket["values_bps"][name], "+.1f") for name in ("short", "flat", "long")]
-        position = number(bucket["position"], "+.2f")
-        table.add_row(bucket["bucket"], position, *values, _horizons(bucket["horizons"]))
-    together = _horizons(signal["horizons"])
-    table.add_row("together", number(signal["position"], "+.2f"), "", "", "", together)
+        position = "abstains" if bucket["abstains"] else number(bucket["position"], "+.2f")
+        table.add_row(bucket["bucket"], position, *values)
+    table.add_row("together", number(signal["position"], "+.2f"))
     console.print(table)
+    console.print("Expected, where there is skill (R² on held-out candles):")
+    for bucket in signal["buckets"]:
+        console.print(f"  {bucket['bucket']}: {_horizons(bucket['horizons'])}", markup=False)
+    console.print(f"  together: {_horizons(signal['horizons'])}", markup=False)
 
 
 def _horizons(horizons: list[Body]) -> str:
     words = (
-        f"{one['bars']} bars {one['expected_bps']:+.1f} ({number(one['skill'], '.1%')})"
+        f"{one['expected_bps']:+.1f} bps over {one['bars']} bars ({one['skill']:.2%})"
         for one in horizons
+        if (one["skill"] or 0) > 0
     )
-    return ", ".join(words) or "nothing with skill"
+    return ", ".join(words) or "nothing"
 
 
 def _console() -> Console:
@@ -168,4 +172,6 @@ def _console() -> Console:
 
 
 def _table(title: str) -> Table:
-    return Table(title=title or None, title_justify="left", box=box.SIMPLE, pad_edge=False)
+    return Table(
+        title=title or None, title_justify="left", box=box.SIMPLE, pad_edge=False, padding=(0, 1)
+    )  # fmt: skip

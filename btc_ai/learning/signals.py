@@ -42,12 +42,14 @@ class Horizon:
 class BucketSignal:
     """One model's view.
 
-    position: mean over the accounts, −1…1. values_bps: U(x, a) less that of flat, of a position
+    abstains: it stays flat, for want of evidence on validation. position: mean over the accounts,
+    −1…1. values_bps: U(x, a) less that of flat, of a position
     that has been paid for.
     """
 
     bucket: str
     weights_sha256: str
+    abstains: bool
     position: float
     values_bps: dict[str, float]
     horizons: list[Horizon]
@@ -132,6 +134,7 @@ def _of_bucket(
     return BucketSignal(
         bucket=name,
         weights_sha256=model.weights_sha256,
+        abstains=model.card["validation"]["abstains"],
         position=position,
         values_bps={
             NAMES[a]: float(units[index] - units[FLAT]) for index, a in enumerate(POSITIONS)

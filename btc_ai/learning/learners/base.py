@@ -106,7 +106,8 @@ class QLearner:
         torch.nn.utils.clip_grad_norm_(self._weights, GRADIENT_CLIP)
         self._optimizer.step()
         weights = [weight.data for weight in self._weights]
-        torch._foreach_lerp_(self._averaged, weights, 1 - self._averaging)
+        past = min(self._averaging, (1 + self._steps) / (10 + self._steps))
+        torch._foreach_lerp_(self._averaged, weights, 1 - past)
         self._steps += 1
 
     def state_dict(self) -> dict[str, Tensor]:

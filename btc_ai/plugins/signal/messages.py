@@ -44,13 +44,14 @@ class Horizon(_Part):
 class BucketSignal(_Part):
     """One bucket's view.
 
-    `position`: held from the next open on, −1…1, the mean over the accounts that decide at each
-    phase of MIN_HORIZON. `values_bps`: U(x, a), what holding short, flat or long is worth once the
-    cost of getting there is paid, less that of flat.
+    `abstains`: it stays flat, for want of evidence. `position`: held from the next open on, −1…1,
+    the mean over the accounts that decide at each phase of MIN_HORIZON. `values_bps`: U(x, a), what
+    holding short, flat or long is worth once the cost of getting there is paid, less that of flat.
     """
 
     bucket: str
     weights_sha256: str
+    abstains: bool
     position: float
     values_bps: dict[str, float]
     horizons: list[Horizon]
