@@ -78,7 +78,7 @@ class LineView(_Plain):
             self._said.add(key)
             self._say(f"{step['bucket']}: {step['state']}{transfer_words(step)}")
         if state["state"] == "done":
-            self._console.print(summary(state))
+            self._console.print(summary(state, self._console.width))
         elif state["state"] != "running" and (-1, state["state"]) not in self._said:
             self._said.add((-1, state["state"]))
             self._say(f"run {state['run']}: {state['state']}")
@@ -133,7 +133,7 @@ class BarView:
             self._progress.update(bar, completed=done, words=said)
         if state["state"] == "done":
             self.close()
-            self._console.print("", summary(state), sep="\n")
+            self._console.print("", summary(state, self._console.width), sep="\n")
         elif state["state"] not in ("running", "queued"):
             self._progress.console.print(f"run {state['run']}: {state['state']}", markup=False)
 
