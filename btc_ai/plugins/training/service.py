@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -133,11 +134,10 @@ class TrainingService:
         return runner.progress if runner is not None and runner.job.id == run else {}
 
     def _view(self, job: Job) -> RunView:
-        view = run_view(job, self._progress(job.id))
-        if job.id not in self._unwritten:
-            return view
-        state, error = self._unwritten[job.id]
-        return view.model_copy(update={"state": state, "error": error})
+        if job.id in self._unwritten:
+            state, error = self._unwritten[job.id]
+            job = replace(job, state=state, error=error)
+        return run_view(job, self._progress(job.id))
 
     def _changed(self, job: Job) -> None:
         self._news.put_nowait((self._view(job), job.parent_id))
@@ -243,7 +243,7 @@ class TrainingService:
 
     async def _continue_run(self, body: RunBody, call: Call) -> Body:
         self._settle()
-        job = self._find(body.run, ("paused", "stopped", "failed"))
+        job = self._find(body.run, ("paused", "running", "queued", "stopped", "failed"))
         if job.state not in ("paused", "stopped", "failed"):
             raise TrainingError(f"run {job.id} is {job.state}; there is nothing to continue")
         job = self._context.journal.set_job(job.id, state="queued")
