@@ -7,7 +7,7 @@ from typing import Any
 
 from btc_ai.api.errors import DataError, TrainingError, UsageError
 from btc_ai.api.journal import Job, Journal, Step
-from btc_ai.config import INTERVAL_PATTERN, Config, nearest
+from btc_ai.config import INTERVAL_PATTERN, SYMBOL_PATTERN, Config, nearest
 from btc_ai.paths import candle_file
 from btc_ai.plugins.training.messages import StartBody
 
@@ -55,13 +55,15 @@ def _bucket_seed(seed: int, bucket: str) -> int:
 
 def check_options(body: StartBody) -> None:
     """Refuse options that contradict each other. Raises UsageError."""
-    if body.sequence and body.bucket:
+    if body.sequence is not None and body.bucket is not None:
         raise UsageError("--sequence and --bucket exclude each other; give one of them")
     if body.market not in (None, "sample"):
         raise UsageError(
             f"unknown market {body.market!r}; known is: sample. For candles of your own, leave "
             "--market out and use --symbol and --interval"
         )
+    if body.symbol is not None and not re.fullmatch(SYMBOL_PATTERN, body.symbol):
+        raise UsageError(f"--symbol {body.symbol[:60]!r} is no market such as BTC/USDT")
     if body.market and body.symbol not in (None, SAMPLE_SYMBOL):
         raise UsageError("--market and --symbol exclude each other; give one of them")
     if body.interval is not None and not re.fullmatch(INTERVAL_PATTERN, body.interval):
@@ -79,11 +81,13 @@ def check_options(body: StartBody) -> None:
 def new_run(journal: Journal, config: Config, body: StartBody, call_id: str) -> Job:
     """Write a new run into the journal: one step a bucket."""
     progressive = config.PROGRESSIVE_TRAINING
-    if not progressive.ENABLED and not body.bucket:
+    if not progressive.ENABLED and body.bucket is None:
         raise UsageError(
             "PROGRESSIVE_TRAINING.ENABLED is false; train one bucket with --bucket, or switch it on"
         )
-    sequence = [body.bucket] if body.bucket else (body.sequence or progressive.SEQUENCE)
+    sequence = body.sequence or progressive.SEQUENCE
+    if body.bucket is not None:
+        sequence = [body.bucket]
     if len(set(sequence)) < len(sequence):
         raise UsageError(f"the sequence {' '.join(sequence)} names a bucket twice")
     spec = run_spec(config, body)
@@ -200,7 +204,8 @@ def _refuse_changes(config: Config, job: Job) -> None:
         raise TrainingError(
             f"the configuration has changed since run {job.id} began:\n  "
             + "\n  ".join(lines)
-            + "\nset it back to go on with the run, or start a new one without --resume"
+            + "\nset it back to go on with the run, or start a new one without --resume; "
+            f"`btc-ai continue {job.id}` goes on with it as it began"
         )
 
 
