@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 
 from btc_ai.cli.tables import COLUMNS, summary
+from btc_ai.cli.views import BarView
 
 RESULT = {
     "net_bps_per_bar": -0.0977, "total_return": -0.1424, "sharpe": -12.59, "max_drawdown": 0.176,
@@ -39,3 +40,26 @@ def test_no_number_is_cut(bucket: str, width: int) -> None:
 
 def test_every_column_from_80_characters_on() -> None:
     assert all(name in drawn("Scalping", 80) for name in COLUMNS)
+
+
+@pytest.mark.parametrize("width", [60, 80, 96, 140])
+def test_bars_keep_bucket_episode_and_time_left(width: int) -> None:
+    console = Console(file=StringIO(), width=width, force_terminal=True, color_system=None)
+    view = BarView(console)
+    step = {"position": 0, "bucket": "Scalping", "state": "running", "transfer": None}
+    view.run(
+        {"state": "running", "steps": [{**step, "episodes": 100, "episode": 0, "metrics": {}}]}
+    )
+    metrics = {
+        "episodes": 100, "reward": -0.11, "loss": 0.44, "win_rate": 0.43, "profit_factor": 0.66,
+        "bars_per_second": 107_000.0,
+    }  # fmt: skip
+    view.progress({"position": 0, "episode": 13, "metrics": metrics, "eta_s": 300.0})
+    view.close()
+    text = str(console.file.getvalue())  # type: ignore[attr-defined]  # a StringIO, from above
+    last = text[text.rindex("Scalping") :]
+    assert "…" not in last
+    for said in ("Scalping", "13/100", "reward -0.110", "5 min left"):
+        assert said in last
+    assert ("loss 0.440" in last) == (width >= 80)
+    assert ("107k bars/s" in last) == (width >= 96)
