@@ -4,7 +4,7 @@ import hashlib
 import re
 from typing import Any
 
-from btc_ai.config import INTERVAL_PATTERN, SAMPLE_SYMBOL, Config, nearest
+from btc_ai.config import INTERVAL_PATTERN, SAMPLE_SYMBOL, SYMBOL_PATTERN, Config, nearest
 from btc_ai.errors import UsageError
 from btc_ai.names import LearnerName
 
@@ -64,6 +64,8 @@ def market_of(config: Config, market: str | None, symbol: str | None, interval: 
             f"unknown market {market!r}; known is: sample. For candles of your own, leave "
             "--market out and use --symbol and --interval"
         )
+    if symbol is not None and not re.fullmatch(SYMBOL_PATTERN, symbol):
+        raise UsageError(f"--symbol {symbol[:60]!r} is no market such as BTC/USDT")
     if market and symbol not in (None, SAMPLE_SYMBOL):
         raise UsageError("--market and --symbol exclude each other; give one of them")
     if interval is not None and not re.fullmatch(INTERVAL_PATTERN, interval):

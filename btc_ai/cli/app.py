@@ -74,8 +74,7 @@ def join_sequence(arguments: Sequence[str]) -> list[str]:
             names = []
             while rest and not rest[0].startswith("-"):
                 names.append(rest.pop(0))
-            if names:
-                joined.append(",".join(names))
+            joined[-1] = f"--sequence={','.join(names)}"
     return joined
 
 

@@ -29,11 +29,12 @@ Run = Annotated[
 def train(
     ctx: typer.Context,
     sequence: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(metavar="A B C | A,B,C", help="Buckets to train, in order"),
     ] = None,
     episodes: Annotated[
-        int | None, typer.Option(min=1, help="Episodes a bucket (default: EPISODES_PER_BUCKET)")
+        int | None,
+        typer.Option(min=1, max=10**9, help="Episodes a bucket (default: EPISODES_PER_BUCKET)"),
     ] = None,
     bucket: Annotated[str | None, typer.Option(help="Train this bucket alone")] = None,
     resume: Annotated[
@@ -57,7 +58,7 @@ def train(
 ) -> None:
     """Train the buckets one after the other and watch; Ctrl-C leaves the run going on."""
     here = current(ctx)
-    names = None if sequence is None else [name for name in sequence.split(",") if name]
+    names = _names(sequence) if sequence else None
     if names == []:
         raise UsageError("--sequence names no bucket; leave it out to train all of them")
     body: Body = {
@@ -83,6 +84,11 @@ def train(
         if detach:
             return
         raise typer.Exit(follow(here, client, feed, run, as_json=as_json))
+
+
+def _names(sequence: list[str]) -> list[str]:
+    """The buckets that `--sequence` names, however often it is given."""
+    return [name for part in sequence for name in part.split(",") if name]
 
 
 def watch(ctx: typer.Context, run: Run = None, as_json: Json = False) -> None:
@@ -131,15 +137,18 @@ def _events(client: "Client", feed: "Subscription", run: str, view: "View") -> B
                     f"the daemon has gone; run {run} is kept. `btc-ai daemon start` goes on with "
                     f"it, `btc-ai watch {run}` shows it"
                 )
+        seen = state
         if lost or (event is None and not silent):
-            state = client.call("training.show", {"run": run})
-            view.run(state)
+            seen = client.call("training.show", {"run": run})
         elif event is not None and event.body.get("run") == run:
             if event.kind == "training.progress":
                 view.progress(event.body)
             elif event.kind == "training.memory":
                 view.memory(event.body)
-            elif event.kind == "training.run":
-                state = event.body
-                view.run(state)
+            # What happened before the newest answer has been shown with it.
+            elif event.kind == "training.run" and event.body["updated"] >= state["updated"]:
+                seen = event.body
+        if seen != state:
+            state = seen
+            view.run(state)
     return state

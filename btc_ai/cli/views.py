@@ -14,6 +14,7 @@ Body = dict[str, Any]
 
 LINE_EVERY_S = 2.0
 WIDE = 96
+DROPPED_FIRST = ("speed", "loss", "pf", "win")
 
 
 class View(Protocol):
@@ -86,7 +87,7 @@ class LineView(_Plain):
             self._said.add(key)
             self._say(f"{step['bucket']}: {step['state']}{transfer_words(step)}")
         if state["state"] == "done":
-            self._console.print(summary(state))
+            self._console.print(summary(state, self._console.width))
         elif state["state"] != "running" and (-1, state["state"]) not in self._said:
             self._said.add((-1, state["state"]))
             self._say(f"run {state['run']}: {state['state']}")
@@ -145,7 +146,7 @@ class BarView:
             self._progress.update(bar, completed=done, words=said)
         if state["state"] == "done":
             self.close()
-            self._console.print("", summary(state), sep="\n")
+            self._console.print("", summary(state, self._console.width), sep="\n")
         elif state["state"] not in ("running", "queued"):
             self._progress.console.print(f"run {state['run']}: {state['state']}", markup=False)
 
@@ -167,23 +168,29 @@ class BarView:
         self._progress.console.print(f"{body['bucket']}: {memory_words(body)}", markup=False)
 
     def _words(self, body: Body) -> str:
-        return words(body, speed=self._console.width >= WIDE)
+        names = max(len(task.fields["bucket"]) for task in self._progress.tasks)
+        count = len("{0}/{0}".format(body["metrics"]["episodes"]))
+        bar = 10 if self._console.width >= WIDE else 6
+        return words(body, room=self._console.width - names - bar - count - 3)
 
 
-def words(body: Body, *, speed: bool = True) -> str:
-    """Reward, loss, win rate, profit factor, speed and time left."""
+def words(body: Body, *, room: int = 100) -> str:
+    """Reward, loss, win rate, profit factor, speed and time left; in little room not all."""
     metrics = body["metrics"]
-    parts = [
-        f"reward {number(metrics['reward'], '+.3f')}",
-        f"loss {number(metrics['loss'], '.3f')}",
-        f"win {number(metrics['win_rate'], '.0%')}",
-        f"pf {number(metrics['profit_factor'], '.2f')}",
-    ]
-    if speed and metrics.get("bars_per_second"):
-        parts.append(f"{metrics['bars_per_second'] / 1000:.0f}k bars/s")
+    parts = {
+        "reward": f"reward {number(metrics['reward'], '+.3f')}",
+        "loss": f"loss {number(metrics['loss'], '.3f')}",
+        "win": f"win {number(metrics['win_rate'], '.0%')}",
+        "pf": f"pf {number(metrics['profit_factor'], '.2f')}",
+    }
+    if metrics.get("bars_per_second"):
+        parts["speed"] = f"{metrics['bars_per_second'] / 1000:.0f}k bars/s"
     if body.get("eta_s"):
-        parts.append(f"{duration(body['eta_s'])} left")
-    return "  ".join(parts)
+        parts["left"] = f"{duration(body['eta_s'])} left"
+    for name in DROPPED_FIRST:
+        if len("  ".join(parts.values())) > room:
+            parts.pop(name, None)
+    return "  ".join(parts.values())
 
 
 def transfer_words(step: Body) -> str:

@@ -44,6 +44,7 @@ def test_a_run_ends_with_models_metrics_and_a_summary(house: House) -> None:
         ("--sequence", "Short", "Medium", "--episodes", "1", "--no-transfer"),
         ("--episodes", "1", "--no-transfer", "--sequence", "Short", "Medium"),
         ("--sequence", "Short,Medium", "--no-transfer", "--episodes", "1"),
+        ("--sequence", "Short", "--no-transfer", "--sequence", "Medium", "--episodes", "1"),
     ],
 )
 def test_the_sequence_may_stand_anywhere(house: House, arguments: tuple[str, ...]) -> None:

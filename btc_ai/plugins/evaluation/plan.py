@@ -28,7 +28,7 @@ def evaluate_steps(config: Config, body: EvaluateBody) -> list[Step]:
         return [_folds_step(config, body, name) for name in _buckets(config, body.bucket)]
     if body.episodes or body.seed is not None:
         raise UsageError("--episodes and --seed are for --folds: a finished model is not trained")
-    names = [body.bucket] if body.bucket else _trained(config)
+    names = [body.bucket] if body.bucket is not None else _trained(config)
     return [_range_step(config, body, name) for name in names]
 
 
@@ -124,7 +124,7 @@ def _folders(config: Config) -> Body:
 
 
 def _buckets(config: Config, bucket: str | None) -> list[str]:
-    return [bucket] if bucket else config.PROGRESSIVE_TRAINING.SEQUENCE
+    return [bucket] if bucket is not None else config.PROGRESSIVE_TRAINING.SEQUENCE
 
 
 def _trained(config: Config) -> list[str]:

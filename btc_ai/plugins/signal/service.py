@@ -65,7 +65,7 @@ class SignalService:
         Raises UsageError for a bucket that there is not, TrainingError where none has a model.
         """
         config = self._context.read_config()
-        names = [body.bucket] if body.bucket else list(config.BUCKET_CONFIGS)
+        names = [body.bucket] if body.bucket is not None else list(config.BUCKET_CONFIGS)
         for name in names:
             bucket_settings(config, name, 0, 1)
         models = {name: latest_model(config.MODELS_DIR, name) for name in names}
@@ -83,7 +83,7 @@ class SignalService:
             "models": {
                 name: str(models[name])
                 for name, card in cards.items()
-                if body.bucket or {key: card[key] for key in own} == asked
+                if body.bucket is not None or {key: card[key] for key in own} == asked
             },
             "data_dir": str(config.DATA_DIR),
         }

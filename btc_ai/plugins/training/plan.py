@@ -18,7 +18,7 @@ UNFINISHED = ("queued", "running", "paused", "stopped", "failed")
 
 def check_options(body: StartBody) -> None:
     """Refuse options that contradict each other. Raises UsageError."""
-    if body.sequence and body.bucket:
+    if body.sequence is not None and body.bucket is not None:
         raise UsageError("--sequence and --bucket exclude each other; give one of them")
     fixed = {
         "--sequence": body.sequence, "--seed": body.seed, "--symbol": body.symbol,
@@ -33,11 +33,13 @@ def check_options(body: StartBody) -> None:
 def new_run(journal: Journal, config: Config, body: StartBody, call_id: str) -> Job:
     """Write a new run into the journal: one step a bucket."""
     progressive = config.PROGRESSIVE_TRAINING
-    if not progressive.ENABLED and not body.bucket:
+    if not progressive.ENABLED and body.bucket is None:
         raise UsageError(
             "PROGRESSIVE_TRAINING.ENABLED is false; train one bucket with --bucket, or switch it on"
         )
-    sequence = [body.bucket] if body.bucket else (body.sequence or progressive.SEQUENCE)
+    sequence = body.sequence or progressive.SEQUENCE
+    if body.bucket is not None:
+        sequence = [body.bucket]
     if len(set(sequence)) < len(sequence):
         raise UsageError(f"the sequence {' '.join(sequence)} names a bucket twice")
     spec = run_spec(config, body)
@@ -167,7 +169,8 @@ def _refuse_changes(config: Config, job: Job, body: StartBody) -> None:
         raise TrainingError(
             f"the configuration has changed since run {job.id} began:\n  "
             + "\n  ".join(lines)
-            + "\nset it back to go on with the run, or start a new one without --resume"
+            + "\nset it back to go on with the run, or start a new one without --resume; "
+            f"`btc-ai continue {job.id}` goes on with it as it began"
         )
 
 

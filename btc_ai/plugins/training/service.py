@@ -67,10 +67,8 @@ class TrainingService:
 
     def _view(self, job: Job) -> RunView:
         runner = self._queue.work(job.id)
-        view = run_view(job, runner.progress if isinstance(runner, Runner) else {})
-        if (unwritten := self._queue.end_unwritten(job.id)) is None:
-            return view
-        return view.model_copy(update=dict(zip(("state", "error"), unwritten, strict=True)))
+        progress = runner.progress if isinstance(runner, Runner) else {}
+        return run_view(self._queue.as_ended(job), progress)
 
     def _changed(self, job: Job) -> None:
         self._context.publish(self._view(job), parent_id=job.parent_id)
@@ -152,7 +150,7 @@ class TrainingService:
         return self._view(await self._queue.interrupt(job, state)).model_dump()
 
     async def _continue_run(self, body: RunBody, call: Call) -> Body:
-        job = self._find(body.run, TAKEN_UP)
+        job = self._find(body.run, ("paused", "running", "queued", "stopped", "failed"))
         if job.state not in TAKEN_UP:
             raise TrainingError(f"run {job.id} is {job.state}; there is nothing to continue")
         return self._view(self._queue.take_up(job)).model_dump()
