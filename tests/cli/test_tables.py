@@ -16,7 +16,8 @@ RESULT = {
 
 
 def drawn(bucket: str, width: int) -> str:
-    outcome = {"evaluation": {"model": RESULT, "buy_and_hold": RESULT}}
+    evaluation = {"model": RESULT, "buy_and_hold": RESULT}
+    outcome = {"validation": {"abstains": False}, "evaluation": evaluation}
     state: dict[str, Any] = {
         "run": "abc234", "symbol": "BTC/USDT", "interval": "5m", "synthetic": False,
         "steps": [
