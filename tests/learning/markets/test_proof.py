@@ -62,7 +62,9 @@ def test_the_optimum_of_rarer_decisions_is_found(interval: int, seed: int, tmp_p
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("name", ["G5", "G5-GARCH"])
-def test_where_there_is_nothing_next_to_nothing_is_done(name: str, seed: int, tmp_path: Path) -> None:
+def test_where_there_is_nothing_next_to_nothing_is_done(
+    name: str, seed: int, tmp_path: Path
+) -> None:
     found = proof(name, tmp_path, seed, scored=50_000)
     assert found.shortfalls == []
     assert found.share is None
