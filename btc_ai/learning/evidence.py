@@ -34,6 +34,15 @@ def standard_error(blocks: Array) -> float:
     return float(blocks.std(ddof=1)) / math.sqrt(len(blocks)) if len(blocks) > 1 else 0.0
 
 
+def as_good(blocks: Array, best: Array) -> bool:
+    """Whether the mean of `blocks` is within one standard error of that of `best`, same bars.
+
+    The error is that of the paired differences, in which what the market did to both cancels.
+    """
+    difference = best - blocks
+    return len(best) > 0 and float(difference.mean()) <= standard_error(difference)
+
+
 def t_value(blocks: Array) -> float | None:
     """The mean against 0, which staying flat earns, over its standard error.
 

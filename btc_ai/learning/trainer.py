@@ -20,7 +20,7 @@ from btc_ai.learning.checkpoint import Checkpoint, CheckpointStore
 from btc_ai.learning.dataset import Dataset
 from btc_ai.learning.environment import MarketEnvironment
 from btc_ai.learning.evaluation import accounting
-from btc_ai.learning.evidence import EVIDENCE, Array, block_means, standard_error, t_value
+from btc_ai.learning.evidence import EVIDENCE, Array, as_good, block_means, t_value
 from btc_ai.learning.files import Write, write_durably
 from btc_ai.learning.learners.learner import Accumulating, Learner, Update
 from btc_ai.learning.learners.registry import make_learner
@@ -320,11 +320,10 @@ class Trainer:
         The highest value is often an early one's luck, and the later has learned more. A model
         that is trained further never ends below where it began.
         """
-        peak = self._progress.peak_value
-        if peak is None:
+        peak, start = self._progress.peak_value, self._progress.start_value
+        if peak is None or value >= peak:
             return True
-        least = peak - standard_error(blocks - self._peak) * accounting.BPS
-        return value >= (max(least, self._progress.start_value) if self._start.trained else least)
+        return as_good(blocks, self._peak) and not (self._start.trained and value < start)
 
     def _validation(self, network: QNetwork) -> tuple[float, Array]:
         """Net bps a bar on the validation part, and the means of its blocks [blocks]."""

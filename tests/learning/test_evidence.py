@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from btc_ai.learning.environment import Rollout
-from btc_ai.learning.evidence import block_means, standard_error, t_value
+from btc_ai.learning.evidence import as_good, block_means, standard_error, t_value
 
 
 def rollout(net: np.ndarray) -> Rollout:
@@ -34,3 +34,18 @@ def test_the_standard_error_holds_where_neighbours_hang_together() -> None:
 def test_what_says_nothing_has_no_t_value(blocks: np.ndarray) -> None:
     assert standard_error(blocks) == 0
     assert t_value(blocks) is None
+
+
+def test_as_good_is_within_one_standard_error_of_the_paired_differences() -> None:
+    market = np.random.default_rng(1).standard_normal(100)
+    worse = np.tile([0.3, -0.1], 50)
+    error = standard_error(worse)
+    assert as_good(market - worse + 0.1 - 0.99 * error, market)
+    assert not as_good(market - worse + 0.1 - 1.01 * error, market)
+    assert as_good(market + 1, market)
+
+
+def test_what_cannot_be_judged_is_not_as_good_unless_it_is_better() -> None:
+    assert not as_good(np.zeros(0), np.zeros(0))
+    assert not as_good(np.array([0.9]), np.array([1.0]))
+    assert as_good(np.array([1.0]), np.array([1.0]))

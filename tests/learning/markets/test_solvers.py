@@ -108,6 +108,15 @@ def test_g2_is_entered_above_0_74_at_five_bps() -> None:
     assert chain.states[table[:, FLAT] == POSITIONS.index(1)].min() == pytest.approx(0.74, abs=0.03)
 
 
+@pytest.mark.parametrize(
+    ("rho", "mean", "value"), [(0.9, 2e-4, 1.017), (0.9, 0.9 * 2e-4, 0.880), (0, 20e-4, 11.45)]
+)
+def test_the_values_of_the_lag_test(rho: float, mean: float, value: float) -> None:
+    """In time; a bar late, when x has faded by ρ; and with the coming bar's noise seen."""
+    gain = solve(autoregressive_chain(rho, mean, 1), FIVE).gain.mean()
+    assert gain * BPS == pytest.approx(value, rel=0.003)
+
+
 def test_tauchen_keeps_mean_and_variance() -> None:
     grid, transition = tauchen(0.9)
     assert len(grid) >= 401
