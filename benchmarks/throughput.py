@@ -11,20 +11,15 @@ import argparse
 import time
 from collections.abc import Callable
 from statistics import median
-from typing import Any
 
-import gymnasium as gym
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from stable_baselines3 import DQN
-from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
-from torch import nn
 
-from btc_ai.learning.environment import FLAT, MarketEnvironment
+from benchmarks.peers import BATCH, EVERY, make_dqn
+from btc_ai.learning.environment import MarketEnvironment
 from btc_ai.learning.learners.cfq import CounterfactualQ
 from btc_ai.learning.markets.autoregressive import AutoregressiveMarket
-from btc_ai.learning.network import HIDDEN, POSITIONS, QNetwork
+from btc_ai.learning.markets.datasets import known_dataset
+from btc_ai.learning.network import QNetwork
 from btc_ai.learning.runtime import reproducible
 from btc_ai.learning.settings import TrainingSettings
 
@@ -32,91 +27,16 @@ BARS = 50_000
 UPDATES = 100
 STEPS = 1_000
 WARM_UP_STEPS = 1_000
-BATCH, EVERY = 32, 4
 BARS_RATIO, SAMPLES_RATIO, FLOOR_SHARE = 50.0, 8.0, 0.20
-
-Observation = NDArray[np.float32]
-
-
-class TradingEnv(gym.Env[Observation, np.int64]):
-    """The same market one step at a time; the observation adds the position held."""
-
-    def __init__(self, market: MarketEnvironment) -> None:
-        """Episodes of 1,000 bars from random starts."""
-        self.features = market.dataset.features.numpy()
-        self.rewards = np.nan_to_num(market.returns) / market.scale
-        self.cost = market.cost_scaled
-        size = self.features.shape[1] + 1
-        self.observation_space = gym.spaces.Box(-5, 5, (size,), np.float32)
-        self.action_space = gym.spaces.Discrete(len(POSITIONS))
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Observation, dict[str, Any]]:
-        """Start flat at a random bar."""
-        super().reset(seed=seed, options=options)
-        self.bar = int(self.np_random.integers(len(self.features) - 1_100))
-        self.end, self.held = self.bar + 1_000, FLAT
-        return self._observe(), {}
-
-    def step(self, action: np.int64) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Take a position for one bar."""
-        change = abs(POSITIONS[action] - POSITIONS[self.held])
-        reward = POSITIONS[action] * self.rewards[self.bar] - self.cost * change
-        self.held, self.bar = int(action), self.bar + 1
-        return self._observe(), float(reward), False, self.bar >= self.end, {}
-
-    def _observe(self) -> Observation:
-        return np.append(self.features[self.bar], np.float32(POSITIONS[self.held]))
-
-
-class LayerNormTrunk(BaseFeaturesExtractor):
-    """The trunk of our Q-network, in stable-baselines3's terms."""
-
-    def __init__(self, observation_space: gym.spaces.Box) -> None:
-        """Two hidden layers of 128 with LayerNorm."""
-        super().__init__(observation_space, HIDDEN)
-        self.layers = nn.Sequential(
-            nn.Linear(observation_space.shape[0], HIDDEN),
-            nn.LayerNorm(HIDDEN),
-            nn.ReLU(inplace=True),
-            nn.Linear(HIDDEN, HIDDEN),
-            nn.LayerNorm(HIDDEN),
-            nn.ReLU(inplace=True),
-        )
-
-    def forward(self, observations: torch.Tensor) -> torch.Tensor:
-        """[n, features] to [n, 128]."""
-        hidden: torch.Tensor = self.layers(observations)
-        return hidden
 
 
 def make_market() -> tuple[MarketEnvironment, CounterfactualQ]:
     """The market, and our learner on it."""
-    settings = TrainingSettings("G2", 1, 72, ("signal",), cost_bps=5, episodes=10_000)
-    environment = MarketEnvironment(AutoregressiveMarket().dataset(BARS, 0, settings), settings)
+    settings = TrainingSettings("G2", 1, 72, ("signal", "noise"), cost_bps=5, episodes=10_000)
+    environment = MarketEnvironment(known_dataset(AutoregressiveMarket(), settings, BARS), settings)
     generator = torch.Generator().manual_seed(0)
     network = QNetwork(environment.dataset.columns, settings.horizons, generator)
     return environment, CounterfactualQ(environment, network, settings, generator=generator)
-
-
-def make_dqn(environment: MarketEnvironment) -> DQN:
-    """stable-baselines3's DQN, past its warm-up."""
-    policy = {"features_extractor_class": LayerNormTrunk, "net_arch": []}
-    dqn = DQN(
-        "MlpPolicy",
-        TradingEnv(environment),
-        learning_rate=5e-4,
-        batch_size=BATCH,
-        train_freq=EVERY,
-        gradient_steps=1,
-        buffer_size=10_000,
-        learning_starts=WARM_UP_STEPS,
-        policy_kwargs=policy,
-        seed=0,
-        device="cpu",
-    )
-    return dqn.learn(WARM_UP_STEPS)
 
 
 def cpu_seconds(work: Callable[[], object]) -> float:
@@ -145,7 +65,8 @@ def main() -> int:
     rounds = parser.parse_args().rounds
     with reproducible(threads=1):
         environment, learner = make_market()
-        dqn = make_dqn(environment)
+        dqn = make_dqn(environment, learner.settings.discount, WARM_UP_STEPS)
+        dqn.learn(WARM_UP_STEPS)
 
         def update() -> None:
             for _ in range(UPDATES):

@@ -1,8 +1,10 @@
 """What is documented is true, and what there is is documented."""
 
+import importlib
 import json
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from pydantic import BaseModel
@@ -10,9 +12,7 @@ from pydantic import BaseModel
 from btc_ai.api import hooks
 from btc_ai.api.messages import Event
 from btc_ai.config import Config, Section
-from btc_ai.daemon.commands import DaemonCommands
-from btc_ai.plugins.training.service import TrainingService
-from btc_ai.plugins.transfer.service import TransferService
+from btc_ai.names import LearnerName
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -28,17 +28,18 @@ def test_every_hook_is_documented_with_its_arguments() -> None:
         assert f"### `{name}({arguments})`" in text
 
 
-def test_every_command_stands_in_the_specification() -> None:
+def test_every_command_and_event_stands_in_the_specification() -> None:
     text = (DOCS / "messaging.md").read_text()
-    documented = set(re.findall(r"^\| `([a-z]+\.[a-z]+)` \|", text, re.MULTILINE))
-    source = "".join(
-        Path(__import__(kind.__module__, fromlist=["x"]).__file__ or "").read_text()
-        for kind in (DaemonCommands, TrainingService, TransferService)
-    )
+    dotted = set(re.findall(r"^\| `([a-z]+\.[a-z]+)` \|", text, re.MULTILINE))
+    documented = dotted - {"commands.sock", "events.sock", "reply.result", "reply.error"}
+    services = [*(ROOT / "btc_ai/plugins").glob("*/service.py"), ROOT / "btc_ai/daemon/commands.py"]
+    source = "".join(path.read_text() for path in services)
     offered = set(re.findall(r'Command\(\s*"([a-z.]+)"', source))
-    events = {kind.kind for kind in Event.__subclasses__() if kind.__module__.startswith("btc_ai.")}
-    kinds = documented - {"commands.sock", "events.sock"}
-    assert offered | events == {kind for kind in kinds if not kind.startswith("reply.")}
+    for path in (ROOT / "btc_ai").rglob("messages.py"):
+        importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    events = {one.kind for one in Event.__subclasses__() if one.__module__.startswith("btc_ai.")}
+    assert {kind for kind in offered | events if "." in kind} == documented
+    assert all(f"| `{kind}` |" in text for kind in events)
 
 
 def _sections(model: type[BaseModel]) -> list[type[BaseModel]]:
@@ -56,6 +57,16 @@ def test_every_setting_is_described(section: type[BaseModel]) -> None:
         inner = field.annotation
         is_section = isinstance(inner, type) and issubclass(inner, Section)
         assert is_section or field.description, name
+
+
+@pytest.mark.parametrize("learner", get_args(LearnerName))
+def test_every_learner_has_a_page(learner: str) -> None:
+    text = (DOCS / "learners" / f"{learner}.md").read_text()
+    assert f'`LEARNER: "{learner}"`' in text
+    for section in ("## Equations", "## Settings", "## Metrics", "## Deviations"):
+        assert section in text
+    for link in re.findall(r"\]\((?!https)([^)]+)\)", text):
+        assert (DOCS / "learners" / link).is_file(), link
 
 
 def test_every_example_in_the_plugin_guide_runs() -> None:

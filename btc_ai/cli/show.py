@@ -5,7 +5,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from btc_ai.cli.tables import moment, number, summary
+from btc_ai.cli.context import market_name
+from btc_ai.cli.tables import memory_words, moment, number, summary
 
 Body = dict[str, Any]
 
@@ -18,16 +19,15 @@ HISTORY_COLUMNS = {
 def print_run(run: Body) -> None:
     """Print one run."""
     console = Console(highlight=False)
-    synthetic = " (synthetic)" if run["synthetic"] else ""
     console.print(f"run      {run['run']}: {run['state']}", markup=False)
     if run["error"]:
         console.print(f"error    {run['error']}", markup=False)
-    console.print(f"market   {run['symbol']} {run['interval']}{synthetic}, seed {run['seed']}")
+    console.print(f"market   {market_name(run)}, seed {run['seed']}")
     console.print(f"begun    {moment(run['created'])}, last change {moment(run['updated'])}")
     for step in run["steps"]:
         _print_step(console, step)
     if any(step["outcome"] for step in run["steps"]):
-        console.print(summary(run))
+        console.print("", summary(run, console.width), sep="\n")
 
 
 def _print_step(console: Console, step: Body) -> None:
@@ -44,10 +44,15 @@ def _print_step(console: Console, step: Body) -> None:
         )  # fmt: skip
     elif plan:
         console.print(f"  no transfer: {plan['reason']}", markup=False)
+    for note in step["memory"]:
+        console.print(f"  {memory_words(note)}", markup=False)
+    if step["degraded"]:
+        console.print("  degraded: for want of memory, updates are smaller than configured")
     if outcome:
         best = outcome["validation"]
         console.print(
-            f"  chosen on validation: episode {best['episode']}, {best['value']:+.4f} bps a bar\n"
+            f"  chosen on validation: episode {best['episode']}, {best['value']:+.4f} bps a bar"
+            f"{_evidence(best)}\n"
             f"  model   {outcome['model']}\n  sha256  {outcome['weights_sha256']}", markup=False,
         )  # fmt: skip
     elif step["directory"]:
@@ -55,6 +60,16 @@ def _print_step(console: Console, step: Body) -> None:
     if step["metrics"]:
         rows = step.get("history") or [step["metrics"]]
         console.print(_history(rows))
+
+
+def _evidence(validation: Body) -> str:
+    """Whether the model trades, in words; nothing for runs that were not yet asked."""
+    if "abstains" not in validation:
+        return ""
+    t = f"t {number(validation['t_value'], '.1f')}"
+    if not validation["abstains"]:
+        return f" ({t} against staying flat)"
+    return f"\n  abstains: no evidence on validation ({t} against staying flat), so it stays flat"
 
 
 def _history(rows: list[Body]) -> Table:

@@ -10,6 +10,8 @@ POSITIONS = (-1, 0, 1)
 HIDDEN = 128
 BASIS = 6
 LONGEST_HORIZON = 4096
+ABSTENTION = 1e-3
+"""In rewards: enough to be flat where trading costs nothing, little enough to be unlearned."""
 
 
 def horizon_basis(horizons: Sequence[int]) -> Tensor:
@@ -57,10 +59,22 @@ class QNetwork(nn.Module):
         assert isinstance(layer, nn.Linear)
         return layer
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.basis.device
+
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """[n, columns] to U [n, 3] and standardised returns [n, horizons]."""
         hidden = self.trunk(features)
         return self.values(hidden), self.predict(hidden)
+
+    def abstain(self) -> None:
+        """Value staying flat a little above all else; what else was learned stays."""
+        with torch.no_grad():
+            self.values.weight.zero_()
+            self.values.bias.fill_(-ABSTENTION)
+            self.values.bias[POSITIONS.index(0)] = 0
 
     def predict(self, hidden: Tensor) -> Tensor:
         """Trunk output [n, 128] to predicted returns over σ·√h [n, horizons]."""

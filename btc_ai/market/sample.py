@@ -13,6 +13,8 @@ returns the Kalman filter, which is the best linear estimate, explains 0.26 %
 that it learns, and nothing about BTC.
 """
 
+from itertools import accumulate
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -44,14 +46,14 @@ def sample_market(bars: int = BARS, seed: int = 0) -> Candles:
     if bars < 1_000:
         raise DataError(f"a sample market of {bars} bars teaches nothing: ask for 1,000 or more")
     rng = np.random.default_rng(seed)
-    signal = _ar1(rng, bars, RHO)
-    log_sigma = SIGMA_SPREAD * _ar1(rng, bars, SIGMA_PERSISTENCE)
+    signal = ar1(rng, bars, RHO)
+    log_sigma = SIGMA_SPREAD * ar1(rng, bars, SIGMA_PERSISTENCE)
     # A normal over the root of an independent χ²/ν is Student's t; (ν−2)/ν makes its variance 1.
     tail = np.sqrt((FREEDOM - 2) / rng.chisquare(FREEDOM, bars))
     sigma = SIGMA * np.exp(log_sigma)
     steps = rng.standard_normal((bars, STEPS)) * (sigma * tail / np.sqrt(STEPS))[:, None]
     path = np.cumsum(steps + (sigma * BETA * signal / STEPS)[:, None], axis=1)
-    noise = 0.5 * _ar1(rng, bars, 0.9)
+    noise = 0.5 * ar1(rng, bars, 0.9)
     volume = 50.0 * np.exp(noise + 0.8 * (log_sigma + np.log(tail)))
     return _candles(path, volume, seed)
 
@@ -80,13 +82,11 @@ def _candles(path: Array, volume: Array, seed: int) -> Candles:
     return Candles.of(SAMPLE_SYMBOL, "5m", time, values, source=source, synthetic=True)
 
 
-def _ar1(rng: np.random.Generator, bars: int, persistence: float) -> Array:
-    """A stationary AR(1) of unit variance."""
+def ar1(rng: np.random.Generator, bars: int, persistence: float) -> Array:
+    """A stationary AR(1) of unit variance [bars]."""
     shocks = rng.standard_normal(bars)
     shocks[1:] *= np.sqrt(1 - persistence**2)
-    for t in range(1, bars):
-        shocks[t] += persistence * shocks[t - 1]
-    return shocks
+    return np.array(list(accumulate(shocks.tolist(), lambda x, shock: shock + persistence * x)))
 
 
 def predictable_r2(beta: float = BETA, rho: float = RHO) -> float:

@@ -40,7 +40,7 @@ def test_stylised_facts() -> None:
 def test_predictable_r2_is_what_a_kalman_filter_reaches() -> None:
     rng = np.random.default_rng(0)
     bars, beta, rho = 400_000, sample.BETA, sample.RHO
-    signal = sample._ar1(rng, bars, rho)
+    signal = sample.ar1(rng, bars, rho)
     returns = beta * signal + rng.standard_normal(bars)
     mean, variance = 0.0, beta**2
     errors = np.empty(bars)

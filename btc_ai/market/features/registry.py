@@ -37,6 +37,8 @@ class RegisteredFeature:
         try:
             columns = self.function(candles)
             columns = {n: np.asarray(values, np.float64) for n, values in columns.items()}
+        except MemoryError:  # for whoever guards the memory
+            raise
         except Exception as error:  # a fence: it may be a plugin's
             raise DataError(
                 f"feature {self.name!r} failed on {len(candles):,} bars of {candles.symbol} "

@@ -8,6 +8,8 @@ from typing import Any
 from btc_ai.api.step import StepContext, StepStoppedError
 from btc_ai.learning.audit.gate import require_sound_features
 from btc_ai.learning.bucket import train_bucket
+from btc_ai.learning.evaluation.trials import TrialLedger
+from btc_ai.learning.memory.notes import MemoryLimits
 from btc_ai.learning.metrics import EpisodeMetrics
 from btc_ai.learning.settings import TrainingSettings
 from btc_ai.learning.start import InitialModel
@@ -45,8 +47,11 @@ def train_step(arguments: Body, context: StepContext) -> Body:
             registry,
             directory,
             initial=_initial(arguments),
+            ledger=TrialLedger(Path(arguments["trials"])),
             lineage={"run": arguments["run"], "symbol": arguments["symbol"]},
             on_episode=on_episode,
+            on_memory=lambda note: context.progress({"memory": note.to_json()}),
+            limits=MemoryLimits(**arguments["memory_limits"]),
             should_stop=context.should_stop,
         )
     except TrainingStoppedError as stop:
