@@ -11,7 +11,6 @@ from btc_ai.learning.network import QNetwork
 from btc_ai.learning.settings import TrainingSettings
 
 UPDATES = 150
-LEARNING_RATE = 2e-3
 BATCH_SIZE = 32
 WINDOW = 32
 LEAST_COST = 0.01
@@ -33,7 +32,6 @@ def probe_settings(settings: TrainingSettings, cost_bps: float) -> TrainingSetti
         TrainingSettings("", settings.min_horizon, settings.max_horizon, settings.features),
         bucket=settings.bucket,
         cost_bps=cost_bps,
-        learning_rate=LEARNING_RATE,
         batch_size=BATCH_SIZE,
         window=WINDOW,
         buffer_size=BATCH_SIZE * WINDOW,
