@@ -17,7 +17,7 @@ from btc_ai.errors import DataError
 from btc_ai.learning.dataset import Dataset, Scales, Splits
 from btc_ai.learning.environment import FLAT, MarketEnvironment
 from btc_ai.learning.evaluation.frozen import check_market
-from btc_ai.learning.model import Model, load_model
+from btc_ai.learning.model import load_model
 from btc_ai.learning.network import POSITIONS
 from btc_ai.learning.runtime import reproducible
 from btc_ai.learning.settings import TrainingSettings
@@ -119,7 +119,8 @@ def _of_bucket(
     check_market(model, folder, candles)
     settings = TrainingSettings.from_json(model.card["settings"])
     with reproducible(settings.threads):
-        environment = serve(model, settings, candles, registry)
+        scales = Scales(model.scaler, model.card["reward_scale"])
+        environment = serve(candles, registry, settings, scales)
         if not environment.dataset.valid[-1]:
             raise DataError(
                 f"{name}: the candle that closes at {iso(candles.time[-1] + candles.step)} follows "
@@ -147,15 +148,15 @@ def _of_bucket(
 
 
 def serve(
-    model: Model, settings: TrainingSettings, candles: Candles, registry: FeatureRegistry
+    candles: Candles, registry: FeatureRegistry, settings: TrainingSettings, scales: Scales
 ) -> MarketEnvironment:
-    """A model's market as it stands at the last candle; nothing is fitted."""
+    """The market as it stands at the last candle, on a model's scales; nothing is fitted."""
     everything = slice(0, len(candles))
     nothing = slice(len(candles), len(candles))
     dataset = Dataset.from_candles(
         candles, registry, settings,
         splits=Splits(everything, nothing, nothing),
-        scales=Scales(model.scaler, model.card["reward_scale"]),
+        scales=scales,
     )  # fmt: skip
     return MarketEnvironment(dataset, settings)
 

@@ -49,9 +49,10 @@ def prefix_invariance(subject: Subject) -> Check:
         cuts += count
     if not findings:
         findings = _derived(subject)
+    runs = len(subject.candles.segments)
     looked_at = (
         f"{', '.join(one.name for one in subject.features)} and the volatility, at {cuts:,} cut "
-        f"points in {len(subject.candles.segments)} hole-free runs"
+        f"points in {runs} hole-free run{'s' if runs > 1 else ''}"
     )
     return Check(NAME, looked_at, tuple(findings))
 

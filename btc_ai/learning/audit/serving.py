@@ -7,13 +7,13 @@ and horizon targets must be what rollouts of the environment earn, and what exac
 """
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from btc_ai.learning.audit.probe import trading_network
 from btc_ai.learning.audit.report import Check, Finding
 from btc_ai.learning.audit.subject import Subject, different
 from btc_ai.learning.audit.timing import TOLERANCE, exact_returns, fill
+from btc_ai.learning.dataset import Scales
 from btc_ai.learning.environment import greedy_table
 from btc_ai.learning.horizons import horizon_targets
 from btc_ai.learning.network import POSITIONS
@@ -62,16 +62,17 @@ def _draw(subject: Subject, bars: NDArray[np.int64], count: int, key: int) -> li
 
 
 def _served(subject: Subject, bars: list[int]) -> tuple[Finding, ...]:
-    data, cost = subject.dataset, subject.environment.cost_scaled
+    data = subject.dataset
     network = trading_network(subject)
-    scaler = RobustScaler.from_json(data.scaler.to_json())
+    scales = Scales(RobustScaler.from_json(data.scaler.to_json()), data.reward_scale)
     first = data.splits.validation.start
-    table = greedy_table(network, data.features[first:], cost)
+    table = greedy_table(network, data.features[first:], subject.environment.cost_scaled)
     for bar in bars:
         subject.stop_if_asked()
         prefix = subject.candles.take(slice(0, bar + 1))
-        row = subject.pipeline.serve(prefix, subject.registry, subject.settings, scaler)
-        changed = np.flatnonzero(different(row[0], data.features[bar].numpy()))
+        live = subject.pipeline.serve(prefix, subject.registry, subject.settings, scales)
+        row = live.dataset.features[-1:]
+        changed = np.flatnonzero(different(row[0].numpy(), data.features[bar].numpy()))
         if len(changed):
             names = ", ".join(data.columns[column] for column in changed.tolist())
             return (
@@ -84,7 +85,7 @@ def _served(subject: Subject, bars: list[int]) -> tuple[Finding, ...]:
                     bar,
                 ),
             )
-        chosen = subject.pipeline.act(network, torch.from_numpy(row), cost)[0]
+        chosen = greedy_table(network, row, live.cost_scaled)[0]
         if (chosen != table[bar - first]).any():
             detail = "serving acts otherwise than training does, at equal features"
             return (subject.finding("greedy actions", detail, "Use one code path for both", bar),)

@@ -7,46 +7,31 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from btc_ai.api.step import StepStoppedError
 from btc_ai.errors import DataError
 from btc_ai.learning.audit.report import Finding
-from btc_ai.learning.dataset import Dataset, needed_candles
-from btc_ai.learning.environment import MarketEnvironment, greedy_table
-from btc_ai.learning.network import QNetwork
+from btc_ai.learning.dataset import Dataset, Scales, needed_candles
+from btc_ai.learning.environment import MarketEnvironment
 from btc_ai.learning.settings import TrainingSettings
+from btc_ai.learning.signals import serve
 from btc_ai.market.candles import COLUMNS, Candles, iso
-from btc_ai.market.features import FeatureRegistry, build_features
+from btc_ai.market.features import FeatureRegistry
 from btc_ai.market.features.registry import RegisteredFeature
-from btc_ai.market.scaler import RobustScaler
 from btc_ai.market.volatility import volatility
-
-Row = NDArray[np.float32]
-
-
-def served_features(
-    candles: Candles, registry: FeatureRegistry, settings: TrainingSettings, scaler: RobustScaler
-) -> Row:
-    """Scaled features of the last bar [1, columns], from the candles up to it alone."""
-    matrix = build_features(candles, settings.features, registry)
-    return scaler.transform(matrix.values[-1:], matrix.columns)
 
 
 @dataclass(frozen=True)
 class Pipeline:
     """The pieces that decide what a model learns and does; by default the product's own.
 
-    `serve` and `act` are a live agent's: features of the last bar, and the greedy table of them.
+    `serve` is a live agent's: its market as it stands at the last bar.
     A test that plants a leak passes another piece.
     """
 
     dataset: Callable[[Candles, FeatureRegistry, TrainingSettings], Dataset] = Dataset.from_candles
     environment: Callable[[Dataset, TrainingSettings], MarketEnvironment] = MarketEnvironment
-    serve: Callable[[Candles, FeatureRegistry, TrainingSettings, RobustScaler], Row] = (
-        served_features
-    )
-    act: Callable[[QNetwork, Tensor, float], NDArray[np.int64]] = greedy_table
+    serve: Callable[[Candles, FeatureRegistry, TrainingSettings, Scales], MarketEnvironment] = serve
     volatility: Callable[[Candles], NDArray[np.float64]] = volatility
 
 

@@ -1,14 +1,15 @@
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from torch import Tensor
 
 from btc_ai.learning.audit.serving import train_serve_equality
-from btc_ai.learning.audit.subject import Effort, Pipeline, Subject, served_features
-from btc_ai.learning.environment import MarketEnvironment, greedy_table
-from btc_ai.learning.network import QNetwork
+from btc_ai.learning.audit.subject import Effort, Pipeline, Subject
+from btc_ai.learning.dataset import Scales
+from btc_ai.learning.environment import MarketEnvironment
 from btc_ai.learning.settings import TrainingSettings
+from btc_ai.learning.signals import serve
 from btc_ai.market.candles import Candles
 from btc_ai.market.features import FeatureRegistry, build_features, builtin_features
 from btc_ai.market.scaler import RobustScaler
@@ -36,9 +37,9 @@ def test_serving_from_a_recent_window_is_caught(audited: Audited) -> None:
     """TA-Lib's recursions start elsewhere: the last digits differ."""
 
     def recent(
-        candles: Candles, registry: FeatureRegistry, bucket: TrainingSettings, scaler: RobustScaler
-    ) -> Any:
-        return served_features(candles.take(slice(-300, None)), registry, bucket, scaler)
+        candles: Candles, registry: FeatureRegistry, bucket: TrainingSettings, scales: Scales
+    ) -> MarketEnvironment:
+        return serve(candles.take(slice(-300, None)), registry, bucket, scales)
 
     (finding,) = train_serve_equality(audited(pipeline=Pipeline(serve=recent))).findings
     assert finding.part.startswith("feature columns rsi.rsi_")
@@ -47,11 +48,11 @@ def test_serving_from_a_recent_window_is_caught(audited: Audited) -> None:
 
 def test_serving_with_a_scaler_of_its_own_is_caught(audited: Audited) -> None:
     def refitted(
-        candles: Candles, registry: FeatureRegistry, bucket: TrainingSettings, scaler: RobustScaler
-    ) -> Any:
+        candles: Candles, registry: FeatureRegistry, bucket: TrainingSettings, scales: Scales
+    ) -> MarketEnvironment:
         matrix = build_features(candles, bucket.features, registry)
         own = RobustScaler.fit(matrix.values[matrix.valid], matrix.columns)
-        return own.transform(matrix.values[-1:])
+        return serve(candles, registry, bucket, Scales(own, scales.reward))
 
     (finding,) = train_serve_equality(audited(pipeline=Pipeline(serve=refitted))).findings
     assert "price.return_1" in finding.part
@@ -64,10 +65,12 @@ def test_a_feature_that_reads_ahead_is_named(audited: Audited) -> None:
 
 
 def test_serving_that_acts_on_other_costs_is_caught(audited: Audited) -> None:
-    def for_free(network: QNetwork, features: Tensor, cost: float) -> Any:
-        return greedy_table(network, features, 0.0)
+    def for_free(
+        candles: Candles, registry: FeatureRegistry, bucket: TrainingSettings, scales: Scales
+    ) -> MarketEnvironment:
+        return serve(candles, registry, dataclasses.replace(bucket, cost_bps=0.0), scales)
 
-    pipeline = Pipeline(act=for_free)
+    pipeline = Pipeline(serve=for_free)
     (finding,) = train_serve_equality(audited(pipeline=pipeline, effort=Effort())).findings
     assert finding.part == "greedy actions"
 
