@@ -128,6 +128,10 @@ def print_pipeline(job: Body) -> None:
             number(row["share"], ".1%"),
             "reached" if row["passed"] else "; ".join(row["shortfalls"]),
         )
+    table.caption = (
+        f"asked for: {rows[0]['asked']:.0%} of the optimum by every seed "
+        "(95 % at an interval of one bar and 93 % at others from 500,000 decisions on, 75 % below)"
+    )
     console.print(table)
     for part in job["parts"]:
         if "checks" in part["result"]:
