@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -24,11 +24,11 @@ from pydantic import (
     ValidationInfo,
     field_serializer,
     field_validator,
-    model_validator,
 )
-from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
+from pydantic_core import ErrorDetails
 
 from btc_ai.errors import ConfigError
+from btc_ai.names import LearnerName
 from btc_ai.paths import find_config, user_data
 
 BUILTIN_FEATURES = (
@@ -36,6 +36,7 @@ BUILTIN_FEATURES = (
 )  # fmt: skip
 HORIZON_LIMIT = 100_000
 SAMPLE_SYMBOL = "SAMPLE/USDT"
+DEFAULT_MAX_EPISODES = 100
 SYMBOL_PATTERN = r"^[A-Za-z0-9]{1,20}/[A-Za-z0-9]{1,20}(:[A-Za-z0-9-]{1,20})?$"
 INTERVAL_PATTERN = r"^[1-9]\d*[smhdw]$"
 
@@ -69,7 +70,8 @@ def _printf_format(value: str) -> str:
 
 Directory = Annotated[Path, BeforeValidator(_directory)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[int, Field(gt=0)]
+Count = Annotated[int, Field(gt=0, le=10**9)]
+NAME_WORDS = "at most 64 of A-Z, a-z, 0-9, - and _, a letter or digit first"
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
@@ -88,8 +90,30 @@ class ProgressiveTraining(Section):
         default_factory=list, description="Order of bucket training; empty: as in BUCKET_CONFIGS"
     )
     TRANSFER_KNOWLEDGE: bool = Field(True, description="Enable/disable knowledge transfer")
-    EPISODES_PER_BUCKET: Positive = Field(20, description="Episodes to train each bucket")
-    PAUSE_BETWEEN_BUCKETS: float = Field(3, ge=0, description="Seconds between two buckets")
+    EPISODES_PER_BUCKET: Count = Field(20, description="Episodes to train each bucket")
+    PAUSE_BETWEEN_BUCKETS: float = Field(
+        3, ge=0, le=10**6, description="Seconds between two buckets"
+    )
+
+    @field_validator("SEQUENCE")
+    @classmethod
+    def _known_buckets(cls, names: list[str], info: ValidationInfo) -> list[str]:
+        known = (info.context or {}).get("buckets", names)
+        unknown = dict.fromkeys(name for name in names if name not in known)
+        wrong = [f"unknown bucket {name!r}{nearest(name, known)}" for name in unknown]
+        if len(set(names)) < len(names):
+            wrong.append("names a bucket twice")
+        if wrong:
+            raise ValueError(f"{'; '.join(wrong)}; known are {', '.join(known)}")
+        return names
+
+    @field_validator("EPISODES_PER_BUCKET")
+    @classmethod
+    def _at_most_max_episodes(cls, episodes: int, info: ValidationInfo) -> int:
+        limit = (info.context or {}).get("max_episodes", episodes)
+        if episodes > limit:
+            raise ValueError(f"must not be above MAX_EPISODES ({limit})")
+        return episodes
 
 
 class KnowledgeTransfer(Section):
@@ -111,6 +135,14 @@ class BucketConfig(Section):
     MAX_HORIZON: int = Field(ge=2, lt=HORIZON_LIMIT, description="Maximum prediction horizon")
     FEATURES: list[str] = Field(min_length=1, description="List of features to use")
 
+    @field_validator("MAX_HORIZON")
+    @classmethod
+    def _horizons_in_order(cls, high: int, info: ValidationInfo) -> int:
+        low = info.data.get("MIN_HORIZON", 0)
+        if low >= high:
+            raise ValueError(f"must be above MIN_HORIZON {low}")
+        return high
+
     @field_validator("FEATURES")
     @classmethod
     def _known_features(cls, names: list[str], info: ValidationInfo) -> list[str]:
@@ -121,14 +153,6 @@ class BucketConfig(Section):
         if len(set(names)) < len(names):
             raise ValueError("names a feature twice")
         return names
-
-    @model_validator(mode="after")
-    def _horizons_in_order(self) -> Self:
-        if self.MIN_HORIZON >= self.MAX_HORIZON:
-            raise ValueError(
-                f"MIN_HORIZON {self.MIN_HORIZON} must be below MAX_HORIZON {self.MAX_HORIZON}"
-            )
-        return self
 
 
 class Monitoring(Section):
@@ -203,11 +227,17 @@ class Config(Section):
     )
     SEED: int = Field(0, ge=0, lt=2**63, description="Seed of a run where none is given")
 
+    LEARNER: LearnerName = Field(
+        "cfq", description="Learning algorithm: cfq (CF-Q(λ)), pqn (PQN) or dqn (Double DQN)"
+    )
     LEARNING_RATE: float = Field(0.0005, gt=0, le=1, description="Learning rate of the optimizer")
     GAMMA: float = Field(0.99, gt=0, lt=1, description="Discount factor for future rewards")
-    BATCH_SIZE: Positive = Field(32, le=65536, description="Batch size for training")
-    BUFFER_SIZE: Positive = Field(10000, description="Decisions in an episode")
-    MAX_EPISODES: Positive = Field(100, description="Maximum episodes per bucket")
+    BATCH_SIZE: Count = Field(32, le=65536, description="Batch size for training")
+    BUFFER_SIZE: Count = Field(
+        10000,
+        description="Decisions in an episode; with LEARNER dqn also its replay buffer's capacity",
+    )
+    MAX_EPISODES: Count = Field(DEFAULT_MAX_EPISODES, description="Maximum episodes per bucket")
 
     USE_GPU: bool = Field(True, description="Whether to use GPU acceleration")
     MEMORY_LIMIT_PERCENT: Fraction = Field(0.85, description="Maximum GPU memory usage (0-1)")
@@ -218,8 +248,8 @@ class Config(Section):
     BUCKET_CONFIGS: dict[Name, BucketConfig] = Field(
         default_factory=_default_buckets, min_length=1, description="The buckets, by name"
     )
-    PROGRESSIVE_TRAINING: ProgressiveTraining = Field(
-        default_factory=ProgressiveTraining, description="Training buckets one after the other"
+    PROGRESSIVE_TRAINING: ProgressiveTraining = Field(  # type: ignore[assignment]  # validated
+        default_factory=dict, description="Training buckets one after the other"
     )
     KNOWLEDGE_TRANSFER: KnowledgeTransfer = Field(
         default_factory=KnowledgeTransfer, description="What one bucket hands to the next"
@@ -248,29 +278,11 @@ class Config(Section):
 
     @field_validator("PROGRESSIVE_TRAINING")
     @classmethod
-    def _sequence_of_buckets(
+    def _every_bucket_by_default(
         cls, section: ProgressiveTraining, info: ValidationInfo
     ) -> ProgressiveTraining:
-        sequence, buckets = section.SEQUENCE, info.data.get("BUCKET_CONFIGS")
-        limit = info.data.get("MAX_EPISODES", section.EPISODES_PER_BUCKET)
-        wrong: list[InitErrorDetails] = []
-        if section.EPISODES_PER_BUCKET - limit > 0:
-            reason = f"must not be above MAX_EPISODES ({limit})"
-            wrong.append(_error(("EPISODES_PER_BUCKET",), section.EPISODES_PER_BUCKET, reason))
-        if len(set(sequence)) < len(sequence):
-            wrong.append(_error(("SEQUENCE",), sequence, "names a bucket twice"))
-        for index, name in enumerate(sequence):
-            if buckets is not None and name not in buckets:
-                reason = f"unknown bucket{nearest(name, buckets)}; known are {', '.join(buckets)}"
-                wrong.append(_error(("SEQUENCE", index), name, reason))
-        if wrong:
-            raise ValidationError.from_exception_data("PROGRESSIVE_TRAINING", wrong)
-        return section.model_copy(update={"SEQUENCE": sequence or list(buckets or ())})
-
-
-def _error(loc: tuple[str | int, ...], value: object, reason: str) -> InitErrorDetails:
-    kind = PydanticCustomError("order", "{reason}", {"reason": reason})
-    return InitErrorDetails(type=kind, loc=loc, input=value)
+        sequence = section.SEQUENCE or list(info.data.get("BUCKET_CONFIGS", ()))
+        return section.model_copy(update={"SEQUENCE": sequence})
 
 
 def nearest(word: str, known: Collection[str]) -> str:
@@ -307,6 +319,8 @@ def _describe(error: ErrorDetails) -> str:
         return f"{_path(loc)}: unknown key{hint}"
     if error["type"] == "missing":
         return f"{_path(loc)}: is missing"
+    if loc[-1:] == ("[key]",):
+        return f"{_path(loc[:-2])}: {error['input']!r} is no name of a bucket; use {NAME_WORDS}"
     message = error["msg"].removeprefix("Value error, ").replace("Input should", "should")
     value = json.dumps(error["input"], default=str)
     shown = value if len(value) <= 60 else value[:57] + "..."
@@ -329,7 +343,7 @@ def _finite(text: str) -> float:
 def _read(path: Path) -> dict[str, Any]:
     try:
         raw = json.loads(
-            path.read_text(encoding="utf-8"),
+            path.read_text(encoding="utf-8-sig"),  # some editors put a mark before the text
             object_pairs_hook=_no_duplicates,
             parse_constant=_finite,
             parse_float=_finite,
@@ -353,6 +367,15 @@ def _read(path: Path) -> dict[str, Any]:
     return raw
 
 
+def _named_elsewhere(raw: dict[str, Any]) -> dict[str, Any]:
+    """What one section is checked against in others, be they sound or not."""
+    buckets, limit = raw.get("BUCKET_CONFIGS"), raw.get("MAX_EPISODES")
+    return {
+        "buckets": list(buckets if isinstance(buckets, dict) and buckets else _default_buckets()),
+        "max_episodes": limit if isinstance(limit, int) and limit > 0 else DEFAULT_MAX_EPISODES,
+    }
+
+
 def default_config() -> Config:
     """The documented defaults, with the user's own folders for models, candles and logs."""
     return Config.model_validate({}, context={"base": user_data()})
@@ -369,9 +392,10 @@ def load_config(
     path = path or find_config()
     if path is None:
         return default_config()
-    context = {"base": path.parent, "features": tuple(features)}
+    raw = _read(path)
+    context = {"base": path.parent, "features": tuple(features), **_named_elsewhere(raw)}
     try:
-        return Config.model_validate(_read(path), context=context)
+        return Config.model_validate(raw, context=context)
     except ValidationError as error:
         lines = "\n".join(f"  {_describe(detail)}" for detail in error.errors())
         raise ConfigError(f"{path} has {error.error_count()} to mend:\n{lines}") from None

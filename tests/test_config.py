@@ -139,7 +139,7 @@ def test_everything_wrong_is_named_at_once(tmp_path: Path) -> None:
     assert "unknown key" in lines["LOGGING.BACKUPS"]
     assert "did you mean 'rsi'" in lines["BUCKET_CONFIGS.Short.FEATURES"]
     assert "did you mean 'MIN_HORIZON'" in lines["BUCKET_CONFIGS.Long.MIN_HORIZN"]
-    assert "must be below MAX_HORIZON 288" in lines["BUCKET_CONFIGS.Medium"]
+    assert "must be above MIN_HORIZON 288" in lines["BUCKET_CONFIGS.Medium.MAX_HORIZON"]
     assert "is missing" in lines["BUCKET_CONFIGS.Scalping.MAX_HORIZON"]
     assert f"{len(lines)} to mend" in text
     assert len(lines) == 9
@@ -148,7 +148,7 @@ def test_everything_wrong_is_named_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "value", "expected"),
     [
-        ("BUCKET_CONFIGS.Short.MIN_HORIZON", 144, "MIN_HORIZON 144 must be below"),
+        ("BUCKET_CONFIGS.Short.MIN_HORIZON", 144, "must be above MIN_HORIZON 144"),
         ("BUCKET_CONFIGS.Short.MIN_HORIZON", 0, "greater than or equal to 1"),
         ("BUCKET_CONFIGS.Short.MAX_HORIZON", 100_000, "less than 100000"),
         ("BUCKET_CONFIGS.Short.MIN_HORIZON", 6.0, "integer"),
@@ -156,7 +156,12 @@ def test_everything_wrong_is_named_at_once(tmp_path: Path) -> None:
         ("BUCKET_CONFIGS.Short.FEATURES", ["price", "price"], "twice"),
         ("BUCKET_CONFIGS.Short.FEATURES", ["boll"], "unknown feature 'boll'"),
         ("BUCKET_CONFIGS", {}, "at least 1"),
-        ("BUCKET_CONFIGS", {"../x": guide()["BUCKET_CONFIGS"]["Short"]}, "pattern"),
+        ("BUFFER_SIZE", 10**30, "less than or equal to 1000000000"),
+        (
+            "BUCKET_CONFIGS",
+            {"../x": guide()["BUCKET_CONFIGS"]["Short"]},
+            "'../x' is no name of a bucket",
+        ),
         ("MEMORY_LIMIT_PERCENT", 1.01, "less than or equal to 1"),
         ("MEMORY_LIMIT_PERCENT", 85, "less than or equal to 1"),
         ("MEMORY_WARNING_PERCENT", -0.1, "greater than or equal to 0"),
@@ -180,7 +185,10 @@ def test_everything_wrong_is_named_at_once(tmp_path: Path) -> None:
     ],
 )
 def test_out_of_order(tmp_path: Path, path: str, value: object, expected: str) -> None:
-    text = refusal(tmp_path, change(path, value))
+    wrong = change(path, value)
+    if path == "BUCKET_CONFIGS":
+        wrong["PROGRESSIVE_TRAINING"]["SEQUENCE"] = []
+    text = refusal(tmp_path, wrong)
     assert expected in text
     assert path.rsplit(".", maxsplit=1)[-1] in text
     assert "1 to mend" in text
@@ -190,8 +198,31 @@ def test_sequence_and_episodes_are_both_named(tmp_path: Path) -> None:
     wrong = change("PROGRESSIVE_TRAINING.SEQUENCE", ["Nope", "Nope"])
     wrong["PROGRESSIVE_TRAINING"]["EPISODES_PER_BUCKET"] = 1000
     text = refusal(tmp_path, wrong)
-    assert "PROGRESSIVE_TRAINING.SEQUENCE[1]" in text
+    assert "PROGRESSIVE_TRAINING.SEQUENCE: " in text
+    assert "unknown bucket 'Nope'; names a bucket twice" in text
     assert "PROGRESSIVE_TRAINING.EPISODES_PER_BUCKET: 1000" in text
+
+
+def test_no_mistake_hides_another(tmp_path: Path) -> None:
+    wrong = change("BUCKET_CONFIGS.Long", {"MIN_HORIZON": 9, "MAX_HORIZON": 3, "FEATURES": ["x"]})
+    wrong["PROGRESSIVE_TRAINING"] |= {"SEQUENCE": ["Medum"], "ENABLED": 1}
+    wrong["MAX_EPISODES"] = 10
+    text = refusal(tmp_path, wrong)
+    assert "5 to mend" in text
+    for said in (
+        "above MIN_HORIZON 9",
+        "feature 'x'",
+        "'Medium'",
+        "ENABLED: 1",
+        "MAX_EPISODES (10)",
+    ):
+        assert said in text
+
+
+def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "btc_ai.json"
+    path.write_text('{"GAMMA": 0.9}', encoding="utf-8-sig")
+    assert load_config(path).GAMMA == 0.9
 
 
 @pytest.mark.parametrize(

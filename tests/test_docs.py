@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from pydantic import BaseModel
@@ -11,6 +12,7 @@ from btc_ai.api import hooks
 from btc_ai.api.messages import Event
 from btc_ai.config import Config, Section
 from btc_ai.daemon.commands import DaemonCommands
+from btc_ai.names import LearnerName
 from btc_ai.plugins.training.service import TrainingService
 from btc_ai.plugins.transfer.service import TransferService
 
@@ -56,6 +58,16 @@ def test_every_setting_is_described(section: type[BaseModel]) -> None:
         inner = field.annotation
         is_section = isinstance(inner, type) and issubclass(inner, Section)
         assert is_section or field.description, name
+
+
+@pytest.mark.parametrize("learner", get_args(LearnerName))
+def test_every_learner_has_a_page(learner: str) -> None:
+    text = (DOCS / "learners" / f"{learner}.md").read_text()
+    assert f'`LEARNER: "{learner}"`' in text
+    for section in ("## Equations", "## Settings", "## Metrics", "## Deviations"):
+        assert section in text
+    for link in re.findall(r"\]\((?!https)([^)]+)\)", text):
+        assert (DOCS / "learners" / link).is_file(), link
 
 
 def test_every_example_in_the_plugin_guide_runs() -> None:

@@ -1,6 +1,7 @@
 """Jobs of one kind, one after the other, across restarts of the daemon."""
 
 import asyncio
+import dataclasses
 from collections.abc import Callable
 from typing import Protocol
 
@@ -72,9 +73,12 @@ class JobQueue:
         """The work of the job in progress, if it is this one."""
         return self._active[1] if self._active is not None and self._active[0] == job else None
 
-    def end_unwritten(self, job: str) -> tuple[str, str | None] | None:
-        """State and error of a job whose end the journal could not take (a full disk)."""
-        return self._unwritten.get(job)
+    def as_ended(self, job: Job) -> Job:
+        """The job, with the end that the journal could not take (a full disk) if there is one."""
+        if job.id not in self._unwritten:
+            return job
+        state, error = self._unwritten[job.id]
+        return dataclasses.replace(job, state=state, error=error)
 
     def settle(self) -> None:
         """Write down the ends that a full disk kept from the journal; raises where it still is."""

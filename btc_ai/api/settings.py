@@ -4,14 +4,19 @@ import hashlib
 import re
 from typing import Any
 
-from btc_ai.config import INTERVAL_PATTERN, SAMPLE_SYMBOL, Config, nearest
+from btc_ai.config import INTERVAL_PATTERN, SAMPLE_SYMBOL, SYMBOL_PATTERN, Config, nearest
 from btc_ai.errors import UsageError
+from btc_ai.names import LearnerName
 
 Body = dict[str, Any]
 
 
-def bucket_settings(config: Config, bucket: str, seed: int, episodes: int) -> Body:
+def bucket_settings(
+    config: Config, bucket: str, seed: int, episodes: int, learner: LearnerName | None = None
+) -> Body:
     """What `btc_ai.learning.settings.TrainingSettings.from_json` takes.
+
+    learner: the one asked for, None for the configuration's.
 
     Raises UsageError for a bucket that there is not, and for more than MAX_EPISODES.
     """
@@ -30,6 +35,7 @@ def bucket_settings(config: Config, bucket: str, seed: int, episodes: int) -> Bo
         "min_horizon": section.MIN_HORIZON,
         "max_horizon": section.MAX_HORIZON,
         "features": section.FEATURES,
+        "learner": learner or config.LEARNER,
         "learning_rate": config.LEARNING_RATE,
         "gamma": config.GAMMA,
         "batch_size": config.BATCH_SIZE,
@@ -58,6 +64,8 @@ def market_of(config: Config, market: str | None, symbol: str | None, interval: 
             f"unknown market {market!r}; known is: sample. For candles of your own, leave "
             "--market out and use --symbol and --interval"
         )
+    if symbol is not None and not re.fullmatch(SYMBOL_PATTERN, symbol):
+        raise UsageError(f"--symbol {symbol[:60]!r} is no market such as BTC/USDT")
     if market and symbol not in (None, SAMPLE_SYMBOL):
         raise UsageError("--market and --symbol exclude each other; give one of them")
     if interval is not None and not re.fullmatch(INTERVAL_PATTERN, interval):

@@ -6,14 +6,14 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 no daemon reachable, 130 interrupted.
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from btc_ai import __version__
-from btc_ai.cli import config, daemon, data, runs, train
+from btc_ai.cli import config, daemon, data, evaluate, predict, runs, train
 from btc_ai.cli.context import Globals
 from btc_ai.errors import BtcAiError
 
@@ -27,9 +27,14 @@ app = typer.Typer(
 app.add_typer(config.app, name="config")
 app.add_typer(data.app, name="data")
 app.add_typer(daemon.app, name="daemon")
-for command in (train.train, train.watch, runs.status, runs.runs, runs.show, runs.pause, runs.stop):
+COMMANDS: tuple[Callable[..., None], ...] = (
+    train.train, train.watch, runs.status, runs.runs, runs.show, runs.pause, runs.stop,
+    evaluate.evaluate, evaluate.audit, predict.predict,
+)  # fmt: skip
+for command in COMMANDS:
     app.command()(command)
 app.command("continue")(runs.continue_run)
+app.command("test-pipeline")(evaluate.test_pipeline)
 
 
 def _version(wanted: bool) -> None:
@@ -69,8 +74,7 @@ def join_sequence(arguments: Sequence[str]) -> list[str]:
             names = []
             while rest and not rest[0].startswith("-"):
                 names.append(rest.pop(0))
-            if names:
-                joined.append(",".join(names))
+            joined[-1] = f"--sequence={','.join(names)}"
     return joined
 
 
@@ -90,7 +94,7 @@ def main() -> None:
         app(args=join_sequence(sys.argv[1:]), prog_name="btc-ai")
     except BtcAiError as error:
         sys.stderr.write(f"btc-ai: {error}\n")
-        sys.exit({"usage": 2, "no_daemon": 3}.get(error.code, 1))
+        sys.exit({"usage": 2, "no_daemon": 3, "interrupted": 130}.get(error.code, 1))
     except OSError as error:
         sys.stderr.write(f"btc-ai: the output cannot be written: {error.strerror}\n")
         sys.exit(1)

@@ -62,3 +62,8 @@ def current(ctx: typer.Context) -> Globals:
 def print_json(value: Any) -> None:
     """Print one value as JSON on one line."""
     sys.stdout.write(json.dumps(value, default=str) + "\n")
+
+
+def market_name(run: dict[str, Any]) -> str:
+    """Symbol and interval of a run's candles, and whether they are made up."""
+    return f"{run['symbol']} {run['interval']}{' (synthetic)' if run['synthetic'] else ''}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from btc_ai.cli.context import current, print_json
+from btc_ai.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from btc_ai.market.candles import Candles
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Candles: import, download, list, check, sample.", no_args_is_help=True)
 
+WIDE = 96
 DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S"]
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -46,6 +48,7 @@ def import_file(
     from btc_ai.market import importer
 
     store = _store(ctx)
+    _check_options(symbol or None, interval)
     settings = importer.ImportSettings(symbol, interval, time_column, volume_column, time_unit)
     imported = importer.import_file(store, file, settings, replace)
     _report(
@@ -76,6 +79,7 @@ def download(
     from btc_ai.market import download as downloader
 
     store = _store(ctx)
+    _check_options(symbol, interval)
     settings = downloader.DownloadSettings(
         exchange, symbol, interval, _ms(since), _ms(until) if until else None, api_url
     )
@@ -120,6 +124,7 @@ def check(
     """Check stored candles; exit 1 where training could not use them."""
     from btc_ai.market.checkup import check_store
 
+    _check_options(symbol, interval)
     checkups = check_store(_store(ctx), symbol, interval, mend=repair)
     if json:
         print_json([checkup.as_dict() for checkup in checkups])
@@ -133,9 +138,13 @@ def check(
 @app.command()
 def sample(
     ctx: typer.Context,
-    bars: Annotated[int, typer.Option(min=1_000, help="Number of 5-minute bars.")] = 60_000,
+    bars: Annotated[
+        int, typer.Option(min=1_000, max=2_000_000, help="Number of 5-minute bars.")
+    ] = 60_000,
     seed: Annotated[int, typer.Option(min=0, help="Another seed, another market.")] = 0,
-    replace: Annotated[bool, typer.Option(help="Replace another sample market.")] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace another sample market.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Make the synthetic sample market, in which a weak signal is planted."""
@@ -151,6 +160,19 @@ def _store(ctx: typer.Context) -> "CandleStore":
     from btc_ai.market.store import CandleStore
 
     return CandleStore(current(ctx).config().DATA_DIR)
+
+
+def _check_options(symbol: str | None, interval: str | None) -> None:
+    """Refuse a symbol or an interval of no known form. Raises UsageError."""
+    from btc_ai.market.candles import check_symbol, interval_ms
+
+    try:
+        if symbol is not None:
+            check_symbol(symbol)
+        if interval is not None:
+            interval_ms(interval)
+    except DataError as error:
+        raise UsageError(str(error)) from None
 
 
 def _ms(moment: datetime) -> int:
@@ -197,17 +219,23 @@ def _print_table(infos: "tuple[CandleInfo, ...]") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=None)
-    for heading in ("market", "interval", "bars", "first (UTC)", "last (UTC)"):
+    console = Console(highlight=False)
+    moment = 16 if console.width >= WIDE else 10  # to the minute, else to the day
+    table = Table(box=None, pad_edge=False)
+    table.add_column("market", min_width=12)
+    for heading in ("interval", "bars", "first (UTC)", "last (UTC)"):
         table.add_column(heading, no_wrap=True)
     table.add_column("source", overflow="fold")
     for info in infos:
-        if info.error:
-            table.add_row(info.path.name, "", "", "", "", info.error)
-            continue
         label = f"{info.symbol} (synthetic)" if info.synthetic else info.symbol
-        table.add_row(label, info.interval, f"{info.bars:,}", info.first, info.last, info.source)
-    Console().print(table)
+        first, last = info.first[:moment], info.last[:moment]
+        if not info.error:
+            table.add_row(label, info.interval, f"{info.bars:,}", first, last, info.source)
+    if table.rows:
+        console.print(table)
+    for info in infos:
+        if info.error:
+            console.print(f"{info.path.name}: {info.error}", markup=False, soft_wrap=True)
 
 
 def _print_checkup(checkup: "Checkup", repair: bool) -> None:
@@ -219,7 +247,9 @@ def _print_checkup(checkup: "Checkup", repair: bool) -> None:
         verdict = f"cannot be used ({kinds})" if kinds else "sound"
         lines.append(f"{name}: {report.bars:,} bars, {verdict}")
         dropped = [f"{count} {kind}" for kind, count in checkup.dropped.items()]
-        if repair:
+        if repair and not dropped and any(one.repairable for one in report.findings):
+            lines.append("  not repaired: no bar would be left; import other candles instead")
+        elif repair:
             lines.append(f"  repaired: dropped {', '.join(dropped) or 'nothing'}")
         lines += [f"  {finding.severity}: {finding}" for finding in report.findings]
     sys.stdout.write("\n".join(lines) + "\n")

@@ -1,11 +1,12 @@
 """`btc-ai status`, `runs`, `show`, `stop`, `pause` and `continue`: see and steer runs."""
 
 import sys
+import textwrap
 from typing import Annotated, Any
 
 import typer
 
-from btc_ai.cli.context import current, print_json
+from btc_ai.cli.context import current, market_name, print_json
 
 Body = dict[str, Any]
 
@@ -14,6 +15,14 @@ LONG_S = 60.0
 Json = Annotated[bool, typer.Option("--json", help="Print JSON")]
 Run = Annotated[
     str | None, typer.Argument(help="A run's id, the beginning of one; default: the newest run")
+]
+Active = Annotated[
+    str | None,
+    typer.Argument(help="A run's id, the beginning of one; default: the run that trains"),
+]
+Interrupted = Annotated[
+    str | None,
+    typer.Argument(help="A run's id, the beginning of one; default: the newest interrupted run"),
 ]
 
 
@@ -40,8 +49,8 @@ def status(ctx: typer.Context, as_json: Json = False) -> None:
 
 
 def _line(run: Body) -> str:
-    said = f"run {run['run']} {run['state']}: {run['symbol']} {run['interval']}"
-    return f"{said}\n  {run['error']}" if run["error"] else said
+    said = f"run {run['run']} {run['state']}: {market_name(run)}"
+    return f"{said}\n{textwrap.indent(run['error'], '  ')}" if run["error"] else said
 
 
 def _episodes(step: Body) -> str:
@@ -73,8 +82,7 @@ def runs(
         buckets = " ".join(
             f"{step['bucket']} {step['episode']}/{step['episodes']}" for step in run["steps"]
         )
-        market = f"{run['symbol']} {run['interval']}{' (synthetic)' if run['synthetic'] else ''}"
-        table.add_row(run["run"], run["state"], moment(run["created"]), market, buckets)
+        table.add_row(run["run"], run["state"], moment(run["created"]), market_name(run), buckets)
     Console(highlight=False).print(table)
 
 
@@ -121,16 +129,16 @@ def _steer(ctx: typer.Context, kind: str, run: str | None, as_json: bool) -> Non
         here.say(f"run {found['run']}: {found['state']}")
 
 
-def stop(ctx: typer.Context, run: Run = None, as_json: Json = False) -> None:
+def stop(ctx: typer.Context, run: Active = None, as_json: Json = False) -> None:
     """Stop a run at a checkpoint; `btc-ai train --resume` takes it up again."""
     _steer(ctx, "training.stop", run, as_json)
 
 
-def pause(ctx: typer.Context, run: Run = None, as_json: Json = False) -> None:
+def pause(ctx: typer.Context, run: Active = None, as_json: Json = False) -> None:
     """Pause a run at a checkpoint; `btc-ai continue` takes it up again."""
     _steer(ctx, "training.pause", run, as_json)
 
 
-def continue_run(ctx: typer.Context, run: Run = None, as_json: Json = False) -> None:
+def continue_run(ctx: typer.Context, run: Interrupted = None, as_json: Json = False) -> None:
     """Go on with a paused, stopped or failed run."""
     _steer(ctx, "training.continue", run, as_json)

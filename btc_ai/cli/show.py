@@ -5,7 +5,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from btc_ai.cli.tables import moment, number, summary
+from btc_ai.cli.context import market_name
+from btc_ai.cli.tables import memory_words, moment, number, summary
 
 Body = dict[str, Any]
 
@@ -18,16 +19,15 @@ HISTORY_COLUMNS = {
 def print_run(run: Body) -> None:
     """Print one run."""
     console = Console(highlight=False)
-    synthetic = " (synthetic)" if run["synthetic"] else ""
     console.print(f"run      {run['run']}: {run['state']}", markup=False)
     if run["error"]:
         console.print(f"error    {run['error']}", markup=False)
-    console.print(f"market   {run['symbol']} {run['interval']}{synthetic}, seed {run['seed']}")
+    console.print(f"market   {market_name(run)}, seed {run['seed']}")
     console.print(f"begun    {moment(run['created'])}, last change {moment(run['updated'])}")
     for step in run["steps"]:
         _print_step(console, step)
     if any(step["outcome"] for step in run["steps"]):
-        console.print(summary(run))
+        console.print("", summary(run, console.width), sep="\n")
 
 
 def _print_step(console: Console, step: Body) -> None:
@@ -44,6 +44,10 @@ def _print_step(console: Console, step: Body) -> None:
         )  # fmt: skip
     elif plan:
         console.print(f"  no transfer: {plan['reason']}", markup=False)
+    for note in step["memory"]:
+        console.print(f"  {memory_words(note)}", markup=False)
+    if step["degraded"]:
+        console.print("  degraded: for want of memory, updates are smaller than configured")
     if outcome:
         best = outcome["validation"]
         console.print(

@@ -9,6 +9,7 @@ import typer
 from btc_ai.cli.context import Globals, current, print_json
 from btc_ai.cli.daemon import connect
 from btc_ai.errors import UsageError
+from btc_ai.names import LearnerName
 
 if TYPE_CHECKING:
     from btc_ai.bus.client import Client, Subscription
@@ -28,11 +29,12 @@ Run = Annotated[
 def train(
     ctx: typer.Context,
     sequence: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(metavar="A B C | A,B,C", help="Buckets to train, in order"),
     ] = None,
     episodes: Annotated[
-        int | None, typer.Option(min=1, help="Episodes a bucket (default: EPISODES_PER_BUCKET)")
+        int | None,
+        typer.Option(min=1, max=10**9, help="Episodes a bucket (default: EPISODES_PER_BUCKET)"),
     ] = None,
     bucket: Annotated[str | None, typer.Option(help="Train this bucket alone")] = None,
     resume: Annotated[
@@ -41,6 +43,10 @@ def train(
     no_transfer: Annotated[
         bool, typer.Option("--no-transfer", help="Start each bucket from scratch")
     ] = False,
+    learner: Annotated[
+        LearnerName | None,
+        typer.Option(help="Learning algorithm (default: LEARNER); --resume keeps a run's"),
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=0, max=2**63 - 1, help="Seed of the run")] = None,
     symbol: Annotated[str | None, typer.Option(help="Market, e.g. BTC/USDT")] = None,
     interval: Annotated[str | None, typer.Option(help="Candle interval, e.g. 5m")] = None,
@@ -52,7 +58,7 @@ def train(
 ) -> None:
     """Train the buckets one after the other and watch; Ctrl-C leaves the run going on."""
     here = current(ctx)
-    names = None if sequence is None else [name for name in sequence.split(",") if name]
+    names = _names(sequence) if sequence else None
     if names == []:
         raise UsageError("--sequence names no bucket; leave it out to train all of them")
     body: Body = {
@@ -61,6 +67,7 @@ def train(
         "episodes": episodes,
         "resume": resume,
         "transfer": not no_transfer,
+        "learner": learner,
         "seed": seed,
         "symbol": symbol,
         "interval": interval,
@@ -77,6 +84,11 @@ def train(
         if detach:
             return
         raise typer.Exit(follow(here, client, feed, run, as_json=as_json))
+
+
+def _names(sequence: list[str]) -> list[str]:
+    """The buckets that `--sequence` names, however often it is given."""
+    return [name for part in sequence for name in part.split(",") if name]
 
 
 def watch(ctx: typer.Context, run: Run = None, as_json: Json = False) -> None:
@@ -125,13 +137,18 @@ def _events(client: "Client", feed: "Subscription", run: str, view: "View") -> B
                     f"the daemon has gone; run {run} is kept. `btc-ai daemon start` goes on with "
                     f"it, `btc-ai watch {run}` shows it"
                 )
+        seen = state
         if lost or (event is None and not silent):
-            state = client.call("training.show", {"run": run})
-            view.run(state)
+            seen = client.call("training.show", {"run": run})
         elif event is not None and event.body.get("run") == run:
             if event.kind == "training.progress":
                 view.progress(event.body)
-            elif event.kind == "training.run":
-                state = event.body
-                view.run(state)
+            elif event.kind == "training.memory":
+                view.memory(event.body)
+            # What happened before the newest answer has been shown with it.
+            elif event.kind == "training.run" and event.body["updated"] >= state["updated"]:
+                seen = event.body
+        if seen != state:
+            state = seen
+            view.run(state)
     return state

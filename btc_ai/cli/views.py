@@ -8,12 +8,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from btc_ai.cli.context import print_json
-from btc_ai.cli.tables import duration, number, summary
+from btc_ai.cli.tables import duration, memory_words, number, summary
 
 Body = dict[str, Any]
 
 LINE_EVERY_S = 2.0
 WIDE = 96
+DROPPED_FIRST = ("speed", "loss", "pf", "win")
 
 
 class View(Protocol):
@@ -24,6 +25,9 @@ class View(Protocol):
 
     def progress(self, body: Body) -> None:
         """The end of an episode."""
+
+    def memory(self, body: Body) -> None:
+        """What was done when memory ran short."""
 
     def close(self) -> None:
         """Leave the terminal as it should be; may be called twice."""
@@ -59,6 +63,11 @@ class JsonView(_Plain):
         print_json({"event": "progress", **body})
         sys.stdout.flush()
 
+    def memory(self, body: Body) -> None:
+        """Print the note."""
+        print_json({"event": "memory", **body})
+        sys.stdout.flush()
+
 
 class LineView(_Plain):
     """Plain lines: an episode every two seconds, each state once, the summary at the end."""
@@ -78,7 +87,7 @@ class LineView(_Plain):
             self._said.add(key)
             self._say(f"{step['bucket']}: {step['state']}{transfer_words(step)}")
         if state["state"] == "done":
-            self._console.print(summary(state))
+            self._console.print(summary(state, self._console.width))
         elif state["state"] != "running" and (-1, state["state"]) not in self._said:
             self._said.add((-1, state["state"]))
             self._say(f"run {state['run']}: {state['state']}")
@@ -92,6 +101,10 @@ class LineView(_Plain):
         self._say(
             f"{body['bucket']} {body['episode']}/{body['metrics']['episodes']}  {words(body)}"
         )
+
+    def memory(self, body: Body) -> None:
+        """Say what was done when memory ran short."""
+        self._say(f"{body['bucket']}: {memory_words(body)}")
 
     def _say(self, text: str) -> None:
         if not self._quiet:
@@ -133,7 +146,7 @@ class BarView:
             self._progress.update(bar, completed=done, words=said)
         if state["state"] == "done":
             self.close()
-            self._console.print("", summary(state), sep="\n")
+            self._console.print("", summary(state, self._console.width), sep="\n")
         elif state["state"] not in ("running", "queued"):
             self._progress.console.print(f"run {state['run']}: {state['state']}", markup=False)
 
@@ -150,24 +163,34 @@ class BarView:
         if bar is not None:
             self._progress.update(bar, completed=body["episode"], words=self._words(body))
 
+    def memory(self, body: Body) -> None:
+        """Put a line above the bars."""
+        self._progress.console.print(f"{body['bucket']}: {memory_words(body)}", markup=False)
+
     def _words(self, body: Body) -> str:
-        return words(body, speed=self._console.width >= WIDE)
+        names = max(len(task.fields["bucket"]) for task in self._progress.tasks)
+        count = len("{0}/{0}".format(body["metrics"]["episodes"]))
+        bar = 10 if self._console.width >= WIDE else 6
+        return words(body, room=self._console.width - names - bar - count - 3)
 
 
-def words(body: Body, *, speed: bool = True) -> str:
-    """Reward, loss, win rate, profit factor, speed and time left."""
+def words(body: Body, *, room: int = 100) -> str:
+    """Reward, loss, win rate, profit factor, speed and time left; in little room not all."""
     metrics = body["metrics"]
-    parts = [
-        f"reward {number(metrics['reward'], '+.3f')}",
-        f"loss {number(metrics['loss'], '.3f')}",
-        f"win {number(metrics['win_rate'], '.0%')}",
-        f"pf {number(metrics['profit_factor'], '.2f')}",
-    ]
-    if speed and metrics.get("bars_per_second"):
-        parts.append(f"{metrics['bars_per_second'] / 1000:.0f}k bars/s")
+    parts = {
+        "reward": f"reward {number(metrics['reward'], '+.3f')}",
+        "loss": f"loss {number(metrics['loss'], '.3f')}",
+        "win": f"win {number(metrics['win_rate'], '.0%')}",
+        "pf": f"pf {number(metrics['profit_factor'], '.2f')}",
+    }
+    if metrics.get("bars_per_second"):
+        parts["speed"] = f"{metrics['bars_per_second'] / 1000:.0f}k bars/s"
     if body.get("eta_s"):
-        parts.append(f"{duration(body['eta_s'])} left")
-    return "  ".join(parts)
+        parts["left"] = f"{duration(body['eta_s'])} left"
+    for name in DROPPED_FIRST:
+        if len("  ".join(parts.values())) > room:
+            parts.pop(name, None)
+    return "  ".join(parts.values())
 
 
 def transfer_words(step: Body) -> str:

@@ -5,6 +5,7 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,23 @@ class SqliteJournal:
         )  # fmt: skip
         return self.job(job)
 
+    def _write_anew(self) -> None:
+        """Someone has deleted the file; the open one still holds all of it.
+
+        A log left of the old file would be replayed into the new one. Raises sqlite3.Error.
+        """
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self._path.with_name(f".{self._path.name}.tmp")
+        temporary.unlink(missing_ok=True)
+        with closing(sqlite3.connect(temporary)) as copy:
+            self._db.backup(copy)
+        self._db.close()
+        for suffix in ("-wal", "-shm"):
+            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+        temporary.replace(self._path)
+        self._db = sqlite3.connect(self._path, isolation_level=None)
+        self._open()
+
     def _new_id(self) -> str:
         while True:
             made = "".join(secrets.choice(_ALPHABET) for _ in range(6))
@@ -158,6 +176,8 @@ class SqliteJournal:
     def _write(self, statements: Sequence[tuple[str, tuple[object, ...]]]) -> None:
         """All of it in one transaction, or nothing."""
         try:
+            if not self._path.exists():
+                self._write_anew()
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 for statement, values in statements:
@@ -167,7 +187,7 @@ class SqliteJournal:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
-        except (sqlite3.Error, UnicodeError, OverflowError) as error:
+        except (sqlite3.Error, OSError, UnicodeError, OverflowError) as error:
             raise BtcAiError(
                 f"the job journal {self._path} cannot be written: {error}; make space or mend its "
                 "permissions, then `btc-ai train --resume`"

@@ -14,13 +14,18 @@ import torch
 
 import btc_ai
 from btc_ai.errors import TrainingError
-from btc_ai.learning.dataset import Dataset
-from btc_ai.learning.environment import MarketEnvironment
-from btc_ai.learning.evaluation.results import Evaluation, baselines, evaluate
+from btc_ai.learning.dataset import Dataset, Splits
+from btc_ai.learning.environment import MarketEnvironment, Rollout
+from btc_ai.learning.evaluation.baselines import constant
+from btc_ai.learning.evaluation.results import Evaluation
+from btc_ai.learning.evaluation.trials import TrialLedger, failed_trial, trained_trial
 from btc_ai.learning.files import Write, write_durably
 from btc_ai.learning.horizons import horizon_skill
+from btc_ai.learning.memory.guard import MemoryGuard
+from btc_ai.learning.memory.ladder import Phase
+from btc_ai.learning.memory.notes import MemoryLimits, MemoryNote
 from btc_ai.learning.metrics import EpisodeMetrics
-from btc_ai.learning.model import save_model
+from btc_ai.learning.model import hash_weights, save_model
 from btc_ai.learning.model_card import CARD, read_card
 from btc_ai.learning.network import POSITIONS
 from btc_ai.learning.runtime import reproducible, select_device
@@ -37,7 +42,8 @@ class BucketResult:
 
     validation: value (net bps a bar) and episode of the chosen weights, the value at the start,
     the t-value against staying flat, and whether the model abstains for want of evidence.
-    transfer: columns matched, new and left, None without a transfer.
+    transfer: columns matched, new and left, None without a transfer. memory: the notes of the
+    rungs taken for want of memory; degraded: one of them changed what is learned.
     """
 
     bucket: str
@@ -48,6 +54,8 @@ class BucketResult:
     evaluation: dict[str, Evaluation]
     horizon_skill: dict[str, float | None]
     transfer: dict[str, Any] | None
+    memory: list[dict[str, Any]]
+    degraded: bool
 
     @classmethod
     def from_card(cls, directory: Path, card: Mapping[str, Any]) -> "BucketResult":
@@ -61,6 +69,8 @@ class BucketResult:
             evaluation={k: Evaluation.from_json(v) for k, v in card["evaluation"].items()},
             horizon_skill=card["horizon_skill"],
             transfer=card["transfer"],
+            memory=card["memory"],
+            degraded=card["degraded"],
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -75,8 +85,13 @@ def train_bucket(
     directory: Path,
     *,
     initial: InitialModel | None = None,
+    splits: Splits | None = None,
+    ledger: TrialLedger | None = None,
     lineage: Mapping[str, Any] | None = None,
     on_episode: Callable[[EpisodeMetrics], None] = lambda metrics: None,
+    on_memory: Callable[[MemoryNote], None] = lambda note: None,
+    limits: MemoryLimits | None = None,
+    guard: MemoryGuard | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     write: Write = write_durably,
@@ -85,36 +100,84 @@ def train_bucket(
 
     Called again on the same directory it goes on from the last checkpoint, and ends with the
     same weights, to the last bit, and the same `metrics.jsonl` as a run that was never
-    interrupted. A run that is finished gives its result at once. `lineage` goes into the card
-    as it is. Raises DataError (too few candles, holes), ConfigError, TrainingError (settings
-    changed, disk full, unwritable) and TrainingStoppedError once `should_stop` says so.
+    interrupted. A run that is finished gives its result at once. The parts are 70/15/15 by time,
+    unless `splits` tells them. A run that ends, well or badly, is a trial in the `ledger`.
+    `lineage` goes into the card as it is; a `guard` replaces the one made from the device, `limits`
+    and `on_memory`. Raises DataError (too few candles, holes), ConfigError, TrainingError (settings
+    changed, disk full, unwritable), MemoryExhaustedError, and TrainingStoppedError once
+    `should_stop` says so.
     """
     with reproducible(settings.threads):
         device = select_device(settings.use_gpu)
-        dataset = Dataset.from_candles(candles, registry, settings).to(device)
-        start = make_start(settings, dataset.columns, initial)
+        guard = guard or MemoryGuard.on(
+            device, settings.bucket, limits or MemoryLimits(), on_memory
+        )
+        dataset, start = guard.attempt(
+            lambda: _prepare(settings, candles, registry, initial, splits)
+        )
         identity = fingerprint(
             settings, data_sha256=dataset.data_sha256, device=device.type, origin=start.origin
         )
+        if splits:
+            identity["parts"] = splits.times(candles)
         if (directory / CARD).exists():
             return _finished(directory, identity)
+        if settings.use_gpu and device.type == "cpu":
+            guard.say_no_gpu()
         trainer = Trainer(
-            MarketEnvironment(dataset, settings),
+            dataset,
             settings,
             directory,
             start=start,
+            guard=guard,
             fingerprint=identity,
             on_episode=on_episode,
             should_stop=should_stop,
             checkpoint_seconds=checkpoint_seconds,
             write=write,
         )
-        trained = trainer.run()
-        card = _card(trainer.environment, start, trained)
-        card |= {"lineage": dict(lineage or {}), "fingerprint": identity}
-        saved = save_model(directory, trained.network, card, write)
+        try:
+            trained = trainer.run()
+        except TrainingError as error:
+            if ledger:
+                ledger.record(failed_trial(settings, candles, directory, error))
+            raise
+
+        def finish() -> dict[str, Any]:
+            guard.enter(Phase.EVALUATION, settings.episodes)
+            environment = MarketEnvironment(dataset.to(guard.storage), settings, guard.device)
+            trained.network.to(environment.device)
+            test = dataset.splits.test
+            rollout = environment.rollout(trained.network, test)
+            card = _card(environment, start, trained, rollout)
+            card |= _history(candles, dataset.splits, initial)
+            card |= {"lineage": dict(lineage or {}), "fingerprint": identity}
+            card |= {"memory": guard.notes, "degraded": guard.footprint.halved}
+            if ledger:
+                # Before the card, which commits the model: no model is without its trial.
+                weights = hash_weights(trained.network)
+                ledger.record(
+                    trained_trial(
+                        settings, candles, directory, rollout=rollout, test=test,
+                        weights_sha256=weights,
+                    )
+                )  # fmt: skip
+            return save_model(directory, trained.network, card, write)
+
+        saved = trainer.attempt(finish)
         trainer.discard_checkpoints()
         return BucketResult.from_card(directory, saved)
+
+
+def _prepare(
+    settings: TrainingSettings,
+    candles: Candles,
+    registry: FeatureRegistry,
+    initial: InitialModel | None,
+    splits: Splits | None,
+) -> tuple[Dataset, Start]:
+    dataset = Dataset.from_candles(candles, registry, settings, splits=splits)
+    return dataset, make_start(settings, dataset.columns, initial)
 
 
 def _finished(directory: Path, identity: dict[str, Any]) -> BucketResult:
@@ -128,12 +191,37 @@ def _finished(directory: Path, identity: dict[str, Any]) -> BucketResult:
     return BucketResult.from_card(directory, card)
 
 
-def _card(environment: MarketEnvironment, start: Start, trained: Trained) -> dict[str, Any]:
+def _history(candles: Candles, splits: Splits, initial: InitialModel | None) -> dict[str, Any]:
+    """The market that was learned from, and what times the weights have been shaped by.
+
+    `seen` has [start, end) in ms of all training parts and of all parts that weights were chosen
+    on, with those of the model that this one began with.
+    """
+    parts = splits.times(candles)
+    before = read_card(initial.path).get("seen", {}) if initial else {}
+    seen = {"trained": parts["train"], "chosen": parts["validation"]}
+    return {
+        "symbol": candles.symbol,
+        "interval": candles.interval,
+        "bars": len(candles),
+        "parts": parts,
+        "seen": {
+            kind: [*(each for each in before.get(kind, []) if each != part), part]
+            for kind, part in seen.items()
+        },
+    }
+
+
+def _card(
+    environment: MarketEnvironment, start: Start, trained: Trained, rollout: Rollout
+) -> dict[str, Any]:
     dataset, settings = environment.dataset, environment.settings
     test, progress = dataset.splits.test, trained.progress
     skill = horizon_skill(trained.network, dataset, test)
-    evaluation = {"model": evaluate(trained.network, environment, test)}
-    evaluation |= baselines(environment, test)
+    rollouts = {"model": rollout, **constant(environment, test)}
+    evaluation = {
+        name: Evaluation.of(each, dataset.interval_ms).to_json() for name, each in rollouts.items()
+    }
     return {
         "bucket": settings.bucket,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -153,7 +241,7 @@ def _card(environment: MarketEnvironment, start: Start, trained: Trained) -> dic
             "t_value": trained.t_value,
             "abstains": trained.abstains,
         },
-        "evaluation": {name: result.to_json() for name, result in evaluation.items()},
+        "evaluation": evaluation,
         "horizon_skill": {str(h): r2 for h, r2 in skill.items()},
         "transfer": start.transfer.to_json() if start.transfer else None,
         "versions": {

@@ -45,6 +45,24 @@ class Splits:
         """Training, validation, test."""
         return iter((self.train, self.validation, self.test))
 
+    def times(self, candles: Candles) -> dict[str, list[int]]:
+        """[start, end) of each part in ms, by the open times of the candles."""
+        return {
+            field.name: [
+                int(candles.time[part.start]),
+                int(candles.time[part.stop - 1]) + candles.step,
+            ]
+            for field, part in zip(dataclasses.fields(self), self, strict=True)
+        }
+
+
+@dataclass(frozen=True)
+class Scales:
+    """What is fitted on a training part: the features' scaler, and σ of one-bar log-returns."""
+
+    scaler: RobustScaler
+    reward: float
+
 
 def needed_candles(settings: TrainingSettings, lookback: int) -> int:
     """How many candles without a hole the bucket needs at least."""
@@ -86,11 +104,21 @@ class Dataset:
 
     @classmethod
     def from_candles(
-        cls, candles: Candles, registry: FeatureRegistry, settings: TrainingSettings
+        cls,
+        candles: Candles,
+        registry: FeatureRegistry,
+        settings: TrainingSettings,
+        *,
+        splits: Splits | None = None,
+        scales: Scales | None = None,
     ) -> "Dataset":
-        """Build the features; raises DataError for too few candles or an unknown feature."""
+        """Build the features; raises DataError for too few candles or an unknown feature.
+
+        The parts are 70/15/15 by time, unless `splits` tells them; whoever does sees to it that
+        they are large enough. With `scales`, a finished model's, nothing is fitted.
+        """
         needed = needed_candles(settings, lookback=0)
-        if len(candles) < needed:
+        if splits is None and len(candles) < needed:
             raise _too_few(settings, len(candles), needed)
         return cls.build(
             build_features(candles, settings.features, registry),
@@ -100,6 +128,8 @@ class Dataset:
             segment_ids=candles.segment_ids,
             interval_ms=interval_ms(candles.interval),
             data_sha256=candles.sha256,
+            splits=splits,
+            scales=scales,
         )
 
     @classmethod
@@ -113,34 +143,56 @@ class Dataset:
         segment_ids: NDArray[np.int64],
         interval_ms: int,
         data_sha256: str,
+        splits: Splits | None = None,
+        scales: Scales | None = None,
     ) -> "Dataset":
-        """From arrays. The scaler and the reward scale see the training part only."""
-        needed = needed_candles(settings, matrix.lookback)
-        if len(log_open) < needed:
-            raise _too_few(settings, len(log_open), needed)
-        splits = Splits.by_time(len(log_open), purge=settings.max_horizon + 1)
-        seen = np.flatnonzero(matrix.valid[splits.train])
-        if not len(seen):
+        """From arrays, as `from_candles`. What is fitted sees the training part only."""
+        if splits is None:
+            needed = needed_candles(settings, matrix.lookback)
+            if len(log_open) < needed:
+                raise _too_few(settings, len(log_open), needed)
+            splits = Splits.by_time(len(log_open), purge=settings.max_horizon + 1)
+        if scales is None:
+            scales = _fit(matrix, settings, log_open, segment_ids, splits.train)
+        if scales.scaler.columns != matrix.columns:
             raise DataError(
-                f"{settings.bucket}: no candle of the training part has all features: every run "
-                f"between holes is shorter than the look-back of {matrix.lookback} bars; import "
-                "candles with fewer holes"
+                f"the model of {settings.bucket} has the features "
+                f"{', '.join(scales.scaler.columns)}; what is installed now gives "
+                f"{', '.join(matrix.columns)}. Restore the plugins it was trained with, or train "
+                "the bucket again"
             )
-        scaler = RobustScaler.fit(matrix.values[seen], matrix.columns)
-        scaled = np.where(matrix.valid[:, None], scaler.transform(matrix.values), 0)
+        scaled = np.where(matrix.valid[:, None], scales.scaler.transform(matrix.values), 0)
         return cls(
-            columns=tuple(matrix.columns),
+            columns=scales.scaler.columns,
             features=torch.from_numpy(np.ascontiguousarray(scaled, dtype=np.float32)),
             log_open=log_open,
             volatility=volatility,
             segment_ids=segment_ids,
             valid=matrix.valid,
             splits=splits,
-            scaler=scaler,
-            reward_scale=_one_bar_sigma(log_open[splits.train], segment_ids[splits.train]),
+            scaler=scales.scaler,
+            reward_scale=scales.reward,
             interval_ms=interval_ms,
             data_sha256=data_sha256,
         )
+
+
+def _fit(
+    matrix: FeatureMatrix,
+    settings: TrainingSettings,
+    log_open: NDArray[np.float64],
+    segment_ids: NDArray[np.int64],
+    train: slice,
+) -> Scales:
+    seen = train.start + np.flatnonzero(matrix.valid[train])
+    if not len(seen):
+        raise DataError(
+            f"{settings.bucket}: no candle of the training part has all features: every run "
+            f"between holes is shorter than the look-back of {matrix.lookback} bars; import "
+            "candles with fewer holes"
+        )
+    scaler = RobustScaler.fit(matrix.values[seen], matrix.columns)
+    return Scales(scaler, _one_bar_sigma(log_open[train], segment_ids[train]))
 
 
 def _one_bar_sigma(log_open: NDArray[np.float64], segment_ids: NDArray[np.int64]) -> float:

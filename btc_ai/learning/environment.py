@@ -72,17 +72,32 @@ def bar_returns(
 
 
 class MarketEnvironment:
-    """One bucket's market. All arrays are as long as the dataset."""
+    """One bucket's market. All arrays are as long as the dataset.
 
-    def __init__(self, dataset: Dataset, settings: TrainingSettings) -> None:
-        """Precompute every bar's reward once."""
+    device: where networks compute. The features may lie elsewhere, where there is more memory.
+    """
+
+    def __init__(
+        self, dataset: Dataset, settings: TrainingSettings, device: torch.device | None = None
+    ) -> None:
+        """Precompute every bar's reward once; `device` is the features' where it is not given."""
         self.dataset = dataset
         self.settings = settings
+        self.device = device or dataset.features.device
         self.interval = settings.min_horizon
         self.scale = dataset.reward_scale * math.sqrt(self.interval)
         self.discount = settings.discount**self.interval
         self.cost = settings.cost
         self.returns = bar_returns(dataset.log_open, dataset.segment_ids)
+
+    def features(self, bars: Tensor) -> Tensor:
+        """Features of some bars [n, columns] on `device`; bars: int64 [n]."""
+        return self.fetch(self.dataset.features, bars)
+
+    def fetch(self, table: Tensor, bars: Tensor) -> Tensor:
+        """Rows of a table of all bars [bars, …], on `device`; bars int64, of any shape."""
+        rows = table.index_select(0, bars.flatten().to(table.device))
+        return rows.view(*bars.shape, *table.shape[1:]).to(self.device)
 
     def held_returns(self, discount: float) -> NDArray[np.float64]:
         """Σ_j discount^j · returns[t + j] for j < d [bars]; 0 is added where undefined."""
@@ -127,14 +142,30 @@ class MarketEnvironment:
         """Walk through `part` by a table [bars, position before] of position indices."""
         returns = bar_returns(self.dataset.log_open[part], self.dataset.segment_ids[part])
         closed = np.isnan(returns) | ~self.dataset.valid[part]
+        return Rollout(self._walk(table, closed), np.nan_to_num(returns), self.cost)
+
+    def newest_positions(self, network: QNetwork) -> NDArray[np.float64]:
+        """What each account holds from the next open on [lanes].
+
+        Each has followed the greedy policy from the first bar to the last. That no hole comes next
+        is taken for granted: it cannot be known yet.
+        """
+        log_open, segments = self.dataset.log_open, self.dataset.segment_ids
+        earned = bar_returns(
+            np.append(log_open, log_open[[-1, -1]]), np.append(segments, segments[[-1, -1]])
+        )
+        table = greedy_table(network, self.dataset.features, self.cost_scaled)
+        return self._walk(table, np.isnan(earned[:-2]) | ~self.dataset.valid)[:, -1]
+
+    def _walk(self, table: NDArray[np.int64], closed: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Positions [lanes, bars] by a table [bars, position before], flat where it is closed."""
         table = np.where(closed[:, None], FLAT, table)
         since = np.concatenate([[0], np.cumsum(closed)])
         bars = np.arange(len(table))
         interrupted = since[bars] > since[np.maximum(bars - self.interval, 0)]
         table[interrupted] = table[interrupted, FLAT][:, None]
         lanes = np.stack([self._lane(table, phase) for phase in range(self.interval)])
-        positions = np.where(closed, 0.0, np.asarray(POSITIONS, dtype=np.float64)[lanes])
-        return Rollout(positions, np.nan_to_num(returns), self.cost)
+        return np.where(closed, 0.0, np.asarray(POSITIONS, dtype=np.float64)[lanes])
 
     def _lane(self, table: NDArray[np.int64], phase: int) -> NDArray[np.int64]:
         """Position indices [bars] of the account that decides at bars phase, phase + d, …"""
@@ -155,7 +186,7 @@ def greedy_table(network: QNetwork, features: Tensor, cost: float) -> NDArray[np
     chosen = []
     with torch.inference_mode():
         for first in range(0, len(features), ROWS_AT_ONCE):
-            rows = features[first : first + ROWS_AT_ONCE]
+            rows = features[first : first + ROWS_AT_ONCE].to(network.device)
             values = network.values(network.trunk(rows))
             chosen.append((values[:, None, :] - turnover_costs(cost, values)).argmax(dim=-1))
     return torch.cat(chosen).cpu().numpy()

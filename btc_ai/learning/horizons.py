@@ -30,13 +30,16 @@ def horizon_targets(dataset: Dataset, horizons: Sequence[int]) -> NDArray[np.flo
     return targets
 
 
-def horizon_loss(predicted: Tensor, outcome: Tensor) -> Tensor:
-    """Huber loss over the known outcomes; both [n, horizons], unknown outcomes NaN."""
+def horizon_loss(predicted: Tensor, outcome: Tensor, count: Tensor) -> Tensor:
+    """Huber loss over the known outcomes; both [n, horizons], unknown outcomes NaN.
+
+    count: known outcomes in the whole batch, of which this may be a part.
+    """
     known = ~outcome.isnan()
     error = functional.smooth_l1_loss(
         torch.where(known, predicted, 0), outcome.nan_to_num(0.0), reduction="sum"
     )
-    return error / known.sum().clamp(min=1)
+    return error / count
 
 
 def horizon_skill(network: QNetwork, dataset: Dataset, part: slice) -> dict[int, float | None]:
@@ -44,7 +47,7 @@ def horizon_skill(network: QNetwork, dataset: Dataset, part: slice) -> dict[int,
     horizons = network.horizons
     outcome = horizon_targets(dataset, horizons)[part]
     with torch.inference_mode():
-        predicted = network(dataset.features[part])[1].cpu().numpy()
+        predicted = network(dataset.features[part].to(network.device))[1].cpu().numpy()
     skill: dict[int, float | None] = {}
     for column, h in enumerate(horizons):
         known = ~np.isnan(outcome[:, column]) & dataset.valid[part]

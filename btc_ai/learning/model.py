@@ -67,6 +67,11 @@ def load_model(directory: Path) -> Model:
     return Model(network, scaler, card)
 
 
+def hash_weights(network: QNetwork) -> str:
+    """The hash that the weights file of `network` has."""
+    return sha256(save(weights_of(network)))
+
+
 def weights_of(network: QNetwork) -> dict[str, Tensor]:
     """Copies of the weights on the CPU, by name."""
     return {name: t.detach().cpu().clone() for name, t in network.state_dict().items()}

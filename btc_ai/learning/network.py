@@ -59,6 +59,11 @@ class QNetwork(nn.Module):
         assert isinstance(layer, nn.Linear)
         return layer
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.basis.device
+
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """[n, columns] to U [n, 3] and standardised returns [n, horizons]."""
         hidden = self.trunk(features)

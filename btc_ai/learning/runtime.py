@@ -1,23 +1,18 @@
 """How torch is set up while training: one device, a fixed number of threads, deterministic."""
 
-import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 
-_log = logging.getLogger(__name__)
-
 
 def select_device(use_gpu: bool) -> torch.device:
-    """The GPU when it is wanted and there is one, else the CPU, saying so."""
+    """The GPU when it is wanted and there is one, else the CPU."""
     if use_gpu and torch.cuda.is_available():
         # cuBLAS is deterministic only with a workspace of fixed size.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         return torch.device("cuda")
-    if use_gpu:
-        _log.info("USE_GPU is true and there is no CUDA device; training on the CPU")
     return torch.device("cpu")
 
 

@@ -2,21 +2,29 @@
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from btc_ai.errors import ConfigError
+from btc_ai.names import LearnerName
 
 REFERENCE_HORIZON = 72
 """MAX_HORIZON, in bars, at which GAMMA is the discount per bar."""
+
+PQN_LANES = 128
+"""Accounts that PQN acts with at once, about: a multiple of `batch_size`."""
+
+DQN_LANES = 64
+"""Accounts that Double DQN acts with at once, as far as its buffer holds a step of them all."""
 
 
 @dataclass(frozen=True)
 class TrainingSettings:
     """Settings of one bucket. Horizons count bars, `cost_bps` is per side and unit of position.
 
-    `batch_size` windows of `window` decisions make one update; an episode is `buffer_size`
-    decisions, rounded to whole updates. The thread count is part of the result: sums in
-    another order round differently.
+    An update is `lanes` windows of `window` decisions; an episode is `buffer_size` decisions,
+    rounded to whole updates. `batch_size` is what a gradient step learns from: windows, but with
+    the learner dqn transitions. `trace_decay` is CF-Q's λ. The thread count is part of the
+    result: sums in another order round differently.
     """
 
     bucket: str
@@ -32,7 +40,7 @@ class TrainingSettings:
     cost_bps: float = 6.0
     use_gpu: bool = False
     threads: int = 1
-    learner: str = "cfq"
+    learner: LearnerName = "cfq"
     window: int = 32
     trace_decay: float = 0.9
     validate_every: int = 2
@@ -44,6 +52,9 @@ class TrainingSettings:
                 f"{self.bucket}: MIN_HORIZON {self.min_horizon} must be at least 1 and below "
                 f"MAX_HORIZON {self.max_horizon}; change BUCKET_CONFIGS.{self.bucket}"
             )
+        if self.learner not in get_args(LearnerName):
+            known = ", ".join(get_args(LearnerName))
+            raise ConfigError(f"LEARNER is {self.learner!r}; it must be one of: {known}")
         if not 0 < self.gamma < 1:
             raise ConfigError(f"GAMMA is {self.gamma}; it must lie between 0 and 1")
         counts = ("batch_size", "buffer_size", "episodes", "threads", "window", "validate_every")
@@ -68,14 +79,29 @@ class TrainingSettings:
         return tuple(sorted({round(self.min_horizon * ratio ** (i / 4)) for i in range(5)}))
 
     @property
+    def lanes(self) -> int:
+        """Windows an update: those of cfq's batch, or one for each account that acts."""
+        if self.learner == "pqn":
+            return self.batch_size * max(1, round(PQN_LANES / self.batch_size))
+        if self.learner == "dqn":
+            return min(DQN_LANES, self.buffer_size)
+        return self.batch_size
+
+    @property
     def updates_per_episode(self) -> int:
         """Whole updates nearest to `buffer_size` decisions, at least one."""
-        return max(1, round(self.buffer_size / (self.batch_size * self.window)))
+        return max(1, round(self.buffer_size / (self.lanes * self.window)))
 
     @property
     def updates(self) -> int:
         """Updates of the whole run; the learning rate reaches zero at the last one."""
         return self.episodes * self.updates_per_episode
+
+    def halved(self) -> "TrainingSettings":
+        """Half the windows an update and as many updates: for a run that is short of memory."""
+        windows = max(1, self.batch_size // 2)
+        decisions = self.updates_per_episode * windows * self.window
+        return dataclasses.replace(self, batch_size=windows, buffer_size=decisions)
 
     def to_json(self) -> dict[str, Any]:
         """A plain dictionary that `from_json` takes back."""

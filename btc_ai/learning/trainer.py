@@ -5,10 +5,11 @@ import dataclasses
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import torch
@@ -16,12 +17,16 @@ from torch import Tensor
 
 from btc_ai.errors import BtcAiError, TrainingError
 from btc_ai.learning.checkpoint import Checkpoint, CheckpointStore
+from btc_ai.learning.dataset import Dataset
 from btc_ai.learning.environment import MarketEnvironment
 from btc_ai.learning.evaluation import accounting
 from btc_ai.learning.evidence import EVIDENCE, Array, as_good, block_means, t_value
 from btc_ai.learning.files import Write, write_durably
-from btc_ai.learning.learners.learner import Update
+from btc_ai.learning.learners.learner import Accumulating, Learner, Update
 from btc_ai.learning.learners.registry import make_learner
+from btc_ai.learning.memory.backend import is_out_of_memory
+from btc_ai.learning.memory.guard import MemoryExhaustedError, MemoryGuard
+from btc_ai.learning.memory.ladder import Footprint, Phase
 from btc_ai.learning.metrics import EpisodeMetrics, MetricsFile, replay_windows, summarise
 from btc_ai.learning.model import weights_of
 from btc_ai.learning.network import QNetwork
@@ -30,6 +35,9 @@ from btc_ai.learning.start import Start
 
 CHECKPOINTS = "checkpoints"
 CHECKPOINT_SECONDS = 2.0
+BEST, PEAK = "best.", "peak"
+
+Result = TypeVar("Result")
 
 _log = logging.getLogger(__name__)
 
@@ -73,20 +81,39 @@ class Trained:
     abstains: bool
 
 
+@dataclass(frozen=True)
+class _Snapshot:
+    """The end of an episode: the learner's state, the weights chosen so far, the counters.
+
+    peak: the validation part's block means at the highest value [blocks], empty at first.
+    """
+
+    state: dict[str, Tensor]
+    best: dict[str, Tensor]
+    peak: Array
+    progress: Progress
+
+
 class Trainer:
     """One bucket's run in `directory`; an unfinished run there is taken up where it was.
 
     A checkpoint is written at the end of an episode, at most every `checkpoint_seconds`, and when
-    stopped. When it is written changes nothing in what is learned.
+    stopped. When it is written changes nothing in what is learned. An episode that runs out of
+    memory is done again from the end of the one before, as the guard's ladder says.
     """
+
+    environment: MarketEnvironment
+    _learner: Learner
+    _kept: _Snapshot
 
     def __init__(
         self,
-        environment: MarketEnvironment,
+        dataset: Dataset,
         settings: TrainingSettings,
         directory: Path,
         *,
         start: Start,
+        guard: MemoryGuard,
         fingerprint: dict[str, Any],
         on_episode: Callable[[EpisodeMetrics], None],
         should_stop: Callable[[], bool],
@@ -98,104 +125,155 @@ class Trainer:
         Raises TrainingError when the run was begun with other settings, and DataError when no
         training window fits between the holes.
         """
-        self.environment = environment
         self.settings = settings
-        self._network = start.network
-        self._start = start
-        self._learner = make_learner(
-            environment,
-            copy.deepcopy(start.network),
-            settings,
-            generator=start.generator,
-            frozen_updates=start.frozen_updates,
-        )
+        self._dataset = dataset
+        self._start, self._generator_state = start, start.generator.get_state()
+        self._guard = guard
         self._fingerprint = fingerprint
         self._on_episode = on_episode
         self._should_stop = should_stop
         self._checkpoint_seconds = checkpoint_seconds
         self._store = CheckpointStore(directory / CHECKPOINTS, write)
         self._metrics = MetricsFile(directory)
-        self._held_returns = environment.held_returns(discount=1.0)
-        self._best: dict[str, Tensor] = weights_of(self._learner.policy)
-        self._peak: Array = np.zeros(0)
-        self._progress = self._resume() or self._begin()
-        self._state = self._learner.state_dict()
-        self._metrics.cut(self._progress.metrics_bytes)
+        self._saved_footprint = Footprint()
+        guard.attempt(self._begin)
 
     def run(self) -> Trained:
-        """Train to the last episode; raises TrainingStoppedError when asked to stop."""
+        """Train to the last episode.
+
+        Raises TrainingStoppedError when asked to stop and MemoryExhaustedError on the last rung.
+        """
         saved = time.monotonic()
         while self._progress.episode < self.settings.episodes:
-            self._episode()
+            self.attempt(self._episode, self._equip)
+            with self._saving():
+                self._guard.watch(self._equip)
+            self.attempt(self._stop_if_asked)
             if time.monotonic() - saved >= self._checkpoint_seconds:
-                self.save()
+                self.attempt(self.save)
                 saved = time.monotonic()
-        return self._chosen()
+        trained = self.attempt(self._choose, self._equip)
+        del self._learner
+        return trained
+
+    def attempt(
+        self, work: Callable[[], Result], prepare: Callable[[], None] = lambda: None
+    ) -> Result:
+        """`work` under the guard; on its last rung a checkpoint is written."""
+        with self._saving():
+            return self._guard.attempt(work, prepare)
 
     def save(self) -> None:
         """Write a checkpoint of the last finished episode; raises TrainingError."""
+        kept = self._kept
+        self._guard.enter(Phase.CHECKPOINT, kept.progress.episode)
         self._metrics.sync()
-        best = {f"best.{name}": tensor for name, tensor in self._best.items()}
-        checkpoint = Checkpoint(
-            {**self._state, **best, "peak": torch.from_numpy(self._peak)},
-            self._progress.to_json(),
-            self._fingerprint,
-        )
-        self._store.save(self._progress.episode, checkpoint)
+        extra = {f"{BEST}{name}": tensor for name, tensor in kept.best.items()}
+        extra[PEAK] = torch.from_numpy(kept.peak)
+        progress = {**kept.progress.to_json(), "memory": self._guard.to_json()}
+        checkpoint = Checkpoint({**kept.state, **extra}, progress, self._fingerprint)
+        self._store.save(kept.progress.episode, checkpoint)
+        self._saved_footprint = self._guard.footprint
 
     def discard_checkpoints(self) -> None:
         """The model is written; nothing is left to resume."""
         self._store.clear()
 
-    def _chosen(self) -> Trained:
+    def _choose(self) -> Trained:
         """The chosen weights; flat where validation gives no evidence that they beat staying flat.
 
         They are the best of many on one stretch of the market, which luck alone makes look good.
         """
-        self._network.load_state_dict(self._best)
-        network = self._network.to(self.environment.dataset.features.device)
-        t = t_value(self._validation(network)[1])
+        self._guard.enter(Phase.VALIDATION, self._progress.episode)
+        network = self._start.network
+        network.load_state_dict(self._best)
+        t = t_value(self._validation(network.to(self.environment.device))[1])
         abstains = t is None or t < EVIDENCE
         if abstains:
             network.abstain()
         return Trained(network, self._progress, t, abstains)
 
-    def _begin(self) -> Progress:
-        value, blocks = self._validation(self._learner.policy)
-        if not self._start.trained:
-            return Progress(start_value=value)
-        self._peak = blocks
-        return Progress(start_value=value, best_value=value, peak_value=value)
-
-    def _resume(self) -> Progress | None:
+    def _begin(self) -> None:
+        """From the latest checkpoint, or from the start and its value on validation."""
         checkpoint = self._store.load_latest()
-        if checkpoint is None:
-            return None
+        if checkpoint is not None:
+            self._kept = self._take_up(checkpoint)
+            self._equip()
+            return
+        self._build(episode=0)
+        value, blocks = self._validation(self._learner.policy)
+        self._progress, self._peak = Progress(start_value=value), np.zeros(0)
+        if self._start.trained:
+            self._peak = blocks
+            self._progress = Progress(start_value=value, best_value=value, peak_value=value)
+        self._best = weights_of(self._learner.policy)
+        self._kept = self._snapshot()
+        self._metrics.cut(0)
+
+    def _snapshot(self) -> _Snapshot:
+        return _Snapshot(self._learner.state_dict(), self._best, self._peak, self._progress)
+
+    def _take_up(self, checkpoint: Checkpoint) -> _Snapshot:
         changed = differences(checkpoint.fingerprint, self._fingerprint)
         if changed:
             raise TrainingError(
                 f"the unfinished run of {self.settings.bucket} was begun with other settings: "
                 f"{'; '.join(changed)}. Restore them to resume it, or start a new run"
             )
-        tensors = checkpoint.tensors
-        self._learner.load_state_dict(tensors)
-        self._best = {n.removeprefix("best."): t for n, t in tensors.items() if n[:5] == "best."}
-        self._peak = tensors["peak"].numpy()
-        _log.info(
-            "%s goes on after episode %s", self.settings.bucket, checkpoint.progress["episode"]
+        counters = dict(checkpoint.progress)
+        self._guard.take_up(counters.pop("memory"))
+        self._saved_footprint = self._guard.footprint
+        tensors, best = checkpoint.tensors, {}
+        peak = tensors.pop(PEAK).numpy()
+        for name in [name for name in tensors if name.startswith(BEST)]:
+            best[name.removeprefix(BEST)] = tensors.pop(name)
+        _log.info("%s goes on after episode %s", self.settings.bucket, counters["episode"])
+        return _Snapshot(tensors, best, peak, Progress(**counters))
+
+    def _equip(self) -> None:
+        """Build everything anew, as memory allows, in the state of the last finished episode."""
+        kept = self._kept
+        self._build(kept.progress.episode)
+        self._learner.load_state_dict(kept.state)
+        self._best, self._peak, self._progress = kept.best, kept.peak, kept.progress
+        self._metrics.cut(kept.progress.metrics_bytes)
+        if self._guard.footprint != self._saved_footprint:
+            self.save()  # a run killed from here on must go on as this one does
+
+    def _build(self, episode: int) -> None:
+        guard = self._guard
+        guard.enter(Phase.START, episode)
+        released = [vars(self).pop(name, None) is not None for name in ("_learner", "environment")]
+        if any(released):
+            guard.backend.empty_cache()
+        settings = self.settings.halved() if guard.footprint.halved else self.settings
+        dataset = self._dataset.to(guard.storage)
+        self.environment = MarketEnvironment(dataset, settings, guard.device)
+        self._held_returns = self.environment.held_returns(discount=1.0)
+        self._start.generator.set_state(self._generator_state)
+        self._learner = make_learner(
+            self.environment,
+            copy.deepcopy(self._start.network),
+            settings,
+            generator=self._start.generator,
+            frozen_updates=self._start.frozen_updates,
         )
-        return Progress(**checkpoint.progress)
+        guard.windows = settings.batch_size
+        if isinstance(self._learner, Accumulating):
+            guard.chunks = self._learner.chunks
+            if guard.footprint.accumulated:
+                self._learner.accumulate()
 
     def _episode(self) -> None:
         began = time.perf_counter()
         updates: list[Update] = []
+        self._guard.enter(Phase.UPDATE, self._progress.episode + 1)
         for _ in range(self.settings.updates_per_episode):
             self._stop_if_asked()
             updates.append(self._learner.update())
         decisions = sum(update.bars.numel() for update in updates)
         elapsed = time.perf_counter() - began
         self._finish_episode(updates, decisions / max(elapsed, 1e-9))
-        self._stop_if_asked()
 
     def _finish_episode(self, updates: list[Update], bars_per_second: float) -> None:
         episode = self._progress.episode + 1
@@ -216,13 +294,15 @@ class Trainer:
         )
         size = self._metrics.append(metrics)
         self._progress = dataclasses.replace(self._progress, episode=episode, metrics_bytes=size)
-        self._state = self._learner.state_dict()
+        self._guard.enter(Phase.CHECKPOINT, episode)
+        self._kept = self._snapshot()
         self._on_episode(metrics)
 
     def _validate(self, episode: int) -> float | None:
         last = episode == self.settings.episodes
         if episode % self.settings.validate_every and not last:
             return None
+        self._guard.enter(Phase.VALIDATION, episode)
         value, blocks = self._validation(self._learner.policy)
         if self._is_chosen(value, blocks):
             self._best = weights_of(self._learner.policy)
@@ -256,4 +336,23 @@ class Trainer:
             raise TrainingStoppedError(
                 f"{self.settings.bucket} stopped after episode {self._progress.episode} of "
                 f"{self.settings.episodes}; `btc-ai train --resume` goes on from there"
+            )
+
+    @contextmanager
+    def _saving(self) -> Iterator[None]:
+        """Write a checkpoint where the guard gives up, if there is memory for that."""
+        try:
+            yield
+        except MemoryExhaustedError:
+            self._save_if_possible()
+            raise
+
+    def _save_if_possible(self) -> None:
+        try:
+            self.save()
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            _log.warning(
+                "no memory for a last checkpoint of %s; the one before stays", self.settings.bucket
             )

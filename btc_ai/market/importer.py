@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from btc_ai.config import SAMPLE_SYMBOL
-from btc_ai.errors import DataError
+from btc_ai.errors import DataError, UsageError
 from btc_ai.market.candles import (
     COLUMNS,
     Candles,
@@ -60,9 +60,10 @@ def import_file(
 def read_candles(path: Path, settings: ImportSettings) -> Imported:
     """The candles in a file, sorted, each once; see `read_table` for the kinds of file.
 
-    Raises DataError where the symbol is missing, a column or a time is ambiguous, two bars of one
-    time differ, bars lie off the grid, or the interval is not the one asked for. Bars with
-    impossible prices are kept, and noted: dropping them is for `btc-ai data check --repair`.
+    Raises UsageError where the symbol is missing, and DataError where a column or a time is
+    ambiguous, two bars of one time differ, bars lie off the grid, or the interval is not the one
+    asked for. Bars with impossible prices are kept, and noted: dropping them is for
+    `btc-ai data check --repair`.
     """
     symbol = _symbol(path, settings.symbol)
     table = read_table(path)
@@ -85,7 +86,7 @@ def read_candles(path: Path, settings: ImportSettings) -> Imported:
 
 def _symbol(path: Path, symbol: str | None) -> str:
     if not symbol:
-        raise DataError(f"whose candles are in {path.name}? Say it by --symbol, such as BTC/USDT")
+        raise UsageError(f"whose candles are in {path.name}? Say it by --symbol, such as BTC/USDT")
     checked = check_symbol(symbol)
     if checked == SAMPLE_SYMBOL:
         raise DataError(f"{SAMPLE_SYMBOL} is the synthetic sample market: choose another --symbol")

@@ -78,7 +78,7 @@ class CandleStore:
         path = self.path(symbol, interval)
         if not path.is_file():
             raise DataError(
-                f"no candles of {symbol} {interval}: {path} does not exist. "
+                f"no candles of {symbol} {interval}: {path} does not exist; "
                 f"{_advice(symbol, interval)}; `btc-ai data list` shows what is there"
             )
         try:

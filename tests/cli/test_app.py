@@ -14,10 +14,10 @@ from tests.conftest import House
 @pytest.mark.parametrize(
     ("given", "joined"),
     [
-        ("train --sequence A B C", "train --sequence A,B,C"),
-        ("train --sequence A B --episodes 3", "train --sequence A,B --episodes 3"),
-        ("train --episodes 3 --sequence A,B", "train --episodes 3 --sequence A,B"),
-        ("train --sequence --json", "train --sequence --json"),
+        ("train --sequence A B C", "train --sequence=A,B,C"),
+        ("train --sequence A B --episodes 3", "train --sequence=A,B --episodes 3"),
+        ("train --episodes 3 --sequence A,B", "train --episodes 3 --sequence=A,B"),
+        ("train --sequence --json", "train --sequence= --json"),
         ("train --sequence=A,B --json", "train --sequence=A,B --json"),
         ("status", "status"),
     ],

@@ -94,7 +94,7 @@ def test_errors_say_what_to_do(data: DataCommand, tmp_path: Path) -> None:
     assert (
         "does not exist" in data("import", tmp_path / "none.csv", "--symbol", "X/Y", code=1).stderr
     )
-    assert "--symbol" in data("import", data.config, code=1).stderr
+    assert "--symbol" in data("import", data.config, code=2).stderr
     assert "data sample" in data("check", code=1).stderr
     assert "data sample" in data("list").stdout
     assert (
@@ -111,6 +111,37 @@ def test_corrupt_file_is_listed_and_checked_as_such(data: DataCommand) -> None:
     path.write_bytes(path.read_bytes()[:500])
     assert "unreadable" in data("list").stdout
     assert "unreadable" in data.json("check", code=1)[0]["unreadable"]
+
+
+def test_the_list_is_whole_on_a_narrow_terminal(
+    data: DataCommand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data("sample", "--bars", "1000")
+    (data.data_dir / "BTC-USDT_5m.parquet").write_bytes(b"PAR1")
+    monkeypatch.setenv("COLUMNS", "60")
+    said = data("list").stdout
+    assert "…" not in said
+    assert "2024-01-04" in said
+    assert "BTC-USDT_5m.parquet: unreadable" in said
+    assert len(said.splitlines()) < 9
+
+
+def test_bars_that_fill_no_memory(data: DataCommand) -> None:
+    data("sample", "--bars", "99999999999", code=2)
+
+
+@pytest.mark.parametrize("option", [("--symbol", "xx"), ("--symbol", ""), ("--interval", "7q")])
+def test_options_of_no_known_form(data: DataCommand, option: tuple[str, str]) -> None:
+    data("check", *option, code=2)
+    data("import", "any.csv", "--symbol", "X/Y", *option, code=2)
+
+
+def test_repair_that_would_leave_no_bar(data: DataCommand, tmp_path: Path) -> None:
+    rows = [f"{1_672_531_200 + 300 * n},100,99,98,100,5" for n in range(5)]
+    (tmp_path / "dump.csv").write_text("\n".join(rows))
+    data("import", tmp_path / "dump.csv", "--symbol", "X/Y")
+    assert "no bar would be left" in data("check", "--repair", code=1).stdout
+    assert data.json("check", code=1)[0]["bars"] == 5
 
 
 def test_data_directory_that_cannot_be_made(data: DataCommand) -> None:

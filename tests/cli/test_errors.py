@@ -37,6 +37,12 @@ def running(house: House) -> House:
         (("--resume", "--bucket", "../x"), 2, "unknown bucket"),
         (("--resume", "--seed", "3"), 2, "leave out --seed"),
         (("--interval", "7q"), 2, "--interval"),
+        (("--bucket", ""), 2, "unknown bucket ''"),
+        (("--symbol", ""), 2, "--symbol '' is no market"),
+        (("--symbol", "../x/y"), 2, "--symbol"),
+        (("--symbol", "A" * 9999), 2, "--symbol"),
+        (("--sequence", "--episodes", "2"), 2, "names no bucket"),
+        (("--episodes", "9" * 30), 2, "--episodes"),
     ],
 )
 def test_options(running: House, arguments: tuple[str, ...], code: int, says: str) -> None:
@@ -226,6 +232,24 @@ def test_a_plain_locale(running: House) -> None:
             env=running.environment | plain, capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_restart_does_not_stop_a_daemon_that_could_not_start_again(running: House) -> None:
+    pid = running.daemon_pid
+    running.configure(GAMMA=2)
+    assert "GAMMA: 2" in running.run("daemon", "restart", code=1)
+    assert running.daemon_pid == pid
+
+
+def test_continue_wakes_no_old_failure_while_another_run_is_in_progress(running: House) -> None:
+    (running.root / "Data").mkdir()
+    (running.root / "Data" / "ETH-USDT_5m.parquet").write_bytes(b"PAR1")
+    running.run("train", "--symbol", "ETH/USDT", "--bucket", "Long", code=1)
+    running.configure(BUFFER_SIZE=20_000)
+    running.run(*SAMPLE, "--bucket", "Scalping", "--episodes", "90", "--detach")
+    assert "nothing to continue" in running.run("continue", code=1)
+    running.run("stop")
+    assert "SAMPLE/USDT 5m (synthetic)" in running.run("status")
 
 
 def test_restart_keeps_the_configuration(house: House) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import House
 
-HEAVY = ("torch", "pandas", "numpy", "pyarrow", "talib", "ccxt")
+HEAVY = ("torch", "pandas", "numpy", "pyarrow", "talib", "ccxt", "psutil", "pynvml")
 
 
 def _loaded(house: House, *arguments: str) -> set[str]:

@@ -29,6 +29,10 @@ def test_a_run_ends_with_models_metrics_and_a_summary(house: House) -> None:
         assert card["weights_sha256"] == step["outcome"]["weights_sha256"]
         assert [row["episode"] for row in step["history"]] == [1, 2, 3, 4]
         assert {"flat", "buy_and_hold", "model"} == set(step["outcome"]["evaluation"])
+    ledger = model.parents[1] / "trials.jsonl"
+    trials = [json.loads(line) for line in ledger.read_text().splitlines()]
+    assert [trial["bucket"] for trial in trials] == ["Scalping", "Short"]
+    assert trials[1]["key"] == f"{model}:{card['weights_sha256']}"
     assert "chosen on validation" in house.run("show")
     assert shown["run"] in house.run("runs")
     assert "done" in house.run("status")
@@ -40,6 +44,7 @@ def test_a_run_ends_with_models_metrics_and_a_summary(house: House) -> None:
         ("--sequence", "Short", "Medium", "--episodes", "1", "--no-transfer"),
         ("--episodes", "1", "--no-transfer", "--sequence", "Short", "Medium"),
         ("--sequence", "Short,Medium", "--no-transfer", "--episodes", "1"),
+        ("--sequence", "Short", "--no-transfer", "--sequence", "Medium", "--episodes", "1"),
     ],
 )
 def test_the_sequence_may_stand_anywhere(house: House, arguments: tuple[str, ...]) -> None:

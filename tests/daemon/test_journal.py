@@ -264,3 +264,20 @@ def test_full_disk_then_space(journal: SqliteJournal) -> None:
     database.execute("PRAGMA max_page_count = 100000")
     assert journal.add("run", {"pad": "x" * 100_000}, [], "p").spec["pad"]
     assert journal.set_step(job.id, 0, state="done").steps[0].state == "done"
+
+
+@pytest.mark.parametrize("left", [(), ("-wal", "-shm")])
+def test_a_deleted_file_is_written_anew(
+    journal: SqliteJournal, path: Path, left: tuple[str, ...]
+) -> None:
+    first = journal.add("training", {"a": 1}, [("Short", {})], "call")
+    for suffix in {"", "-wal", "-shm"} - set(left):
+        path.with_name(path.name + suffix).unlink()
+    journal.set_job(first.id, state="done")
+    second = journal.add("training", {}, [], "call")
+    journal.close()
+    reopened = SqliteJournal(path)
+    assert [job.id for job in reopened.jobs("training")] == [second.id, first.id]
+    assert reopened.job(first.id).state == "done"
+    reopened.close()
+    assert [one.name for one in path.parent.iterdir()] == [path.name]

@@ -54,13 +54,13 @@ def _candles(close: NDArray[np.float64], open_: NDArray[np.float64] | None = Non
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def walk(make_candles: MakeCandles) -> Candles:
     shocks = np.random.default_rng(3).standard_normal(6_000) * 20e-4
     return make_candles(30_000 * np.exp(np.cumsum(shocks)))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def small() -> TrainingSettings:
     """A bucket that trains in about half a second."""
     return TrainingSettings(

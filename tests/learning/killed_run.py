@@ -1,9 +1,10 @@
-"""Trains a small bucket in a process of its own that kills itself in the middle of a write."""
+"""Trains a small bucket in a process that kills itself in a write or before an update."""
 
 import os
 import signal
 import sys
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from btc_ai.learning.files import write_durably
 from btc_ai.learning.settings import TrainingSettings
 from btc_ai.market.candles import Candles
 from btc_ai.market.features import builtin_features
+from btc_ai.names import LearnerName
 
 
 def market() -> Candles:
@@ -31,8 +33,8 @@ def market() -> Candles:
     )
 
 
-def main(directory: Path, fatal_write: int) -> None:
-    writes = 0
+def main(directory: Path, learner: LearnerName, fatal_write: int, fatal_update: int) -> None:
+    writes = updates = 0
 
     def write(path: Path, content: bytes) -> None:
         nonlocal writes
@@ -42,13 +44,34 @@ def main(directory: Path, fatal_write: int) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         write_durably(path, content)
 
+    def before_an_update() -> bool:
+        nonlocal updates
+        updates += 1
+        if updates == fatal_update:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return False
+
     settings = TrainingSettings(
-        "Small", 2, 24, ("price", "rsi"), buffer_size=1_000, batch_size=8, episodes=5
+        "Small",
+        2,
+        24,
+        ("price", "rsi"),
+        buffer_size=1_000,
+        batch_size=8,
+        episodes=5,
+        learner=learner,
     )
     train_bucket(
-        settings, market(), builtin_features(), directory, checkpoint_seconds=0, write=write
+        settings,
+        market(),
+        builtin_features(),
+        directory,
+        should_stop=before_an_update,
+        checkpoint_seconds=0,
+        write=write,
     )
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    learner = next(name for name in get_args(LearnerName) if name == sys.argv[2])
+    main(Path(sys.argv[1]), learner, int(sys.argv[3]), int(sys.argv[4]))

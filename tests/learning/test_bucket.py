@@ -1,7 +1,6 @@
 import dataclasses
 import errno
 import json
-import signal
 import subprocess
 import sys
 import time
@@ -13,13 +12,14 @@ import pytest
 
 from btc_ai.errors import TrainingError
 from btc_ai.learning.bucket import BucketResult, train_bucket
+from btc_ai.learning.dataset import Dataset, Splits
 from btc_ai.learning.files import write_durably
 from btc_ai.learning.metrics import METRICS, EpisodeMetrics
 from btc_ai.learning.model import load_model
 from btc_ai.learning.model_card import CARD, WEIGHTS, read_card
 from btc_ai.learning.settings import TrainingSettings
 from btc_ai.learning.start import InitialModel
-from btc_ai.learning.trainer import CHECKPOINTS, TrainingStoppedError
+from btc_ai.learning.trainer import TrainingStoppedError
 from btc_ai.market.candles import Candles
 from btc_ai.market.features import builtin_features
 
@@ -79,6 +79,36 @@ def test_a_run_leaves_a_model_metrics_and_nothing_else(
     assert [line["validation_reward"] is None for line in lines] == [True, False, False]
     assert json.loads(json.dumps(undisturbed.to_json()))["bucket"] == "Small"
     assert set(undisturbed.evaluation) == {"model", "flat", "buy_and_hold"}
+
+
+def test_the_card_tells_what_the_weights_were_shaped_by(
+    walk: Candles, quick: TrainingSettings, undisturbed: BucketResult, tmp_path: Path
+) -> None:
+    card = read_card(undisturbed.model)
+    dataset = Dataset.from_candles(walk, builtin_features(), quick)
+    assert (card["symbol"], card["interval"], card["bars"]) == ("TEST/USDT", "5m", 6_000)
+    assert card["parts"] == dataset.splits.times(walk)
+    assert card["reward_scale"] == dataset.reward_scale
+    own = {"trained": card["parts"]["train"], "chosen": card["parts"]["validation"]}
+    assert card["seen"] == {kind: [part] for kind, part in own.items()}
+    fewer = walk.take(slice(0, 5_000))
+    initial = InitialModel(undisturbed.model, "continue")
+    later = read_card(train(fewer, quick, tmp_path / "later", initial=initial).model)
+    assert later["seen"]["trained"] == [own["trained"], later["parts"]["train"]]
+    assert later["seen"]["chosen"] == [own["chosen"], later["parts"]["validation"]]
+
+
+def test_other_parts_are_another_run(
+    walk: Candles, quick: TrainingSettings, undisturbed: BucketResult, tmp_path: Path
+) -> None:
+    splits = Splits(slice(0, 3_000), slice(3_200, 4_000), slice(4_200, 5_000))
+    own = train(walk, quick, tmp_path / "own", splits=splits)
+    assert read_card(own.model)["parts"] == splits.times(walk)
+    assert own.evaluation["model"].bars == 800
+    assert own.weights_sha256 != undisturbed.weights_sha256
+    assert train(walk, quick, own.model, splits=splits) == own
+    with pytest.raises(TrainingError, match=r"parts: .* in the run, None now"):
+        train(walk, quick, own.model)
 
 
 @pytest.mark.parametrize("fatal_write", range(1, 9))
@@ -248,21 +278,3 @@ def test_the_card_is_read_without_torch(undisturbed: BucketResult) -> None:
     command = [sys.executable, "-c", code, str(undisturbed.model)]
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert output.split() == [undisturbed.weights_sha256, "False", "False"]
-
-
-@pytest.mark.slow
-def test_sigkill_in_the_middle_of_writes_and_of_resumed_runs(tmp_path: Path) -> None:
-    script = Path(__file__).with_name("killed_run.py")
-
-    def run(directory: Path, fatal_write: int) -> int:
-        command = [sys.executable, str(script), str(directory), str(fatal_write)]
-        return subprocess.run(command, check=False).returncode
-
-    assert run(tmp_path / "whole", 0) == 0
-    for fatal_write in (3, 2, 4):
-        assert run(tmp_path / "killed", fatal_write) == -signal.SIGKILL
-    assert (tmp_path / "killed" / CHECKPOINTS).is_dir()
-    assert run(tmp_path / "killed", 0) == 0
-    for name in (WEIGHTS, METRICS):
-        killed, whole = ((tmp_path / run / name).read_bytes() for run in ("killed", "whole"))
-        assert killed == whole

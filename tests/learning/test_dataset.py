@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from btc_ai.errors import DataError
-from btc_ai.learning.dataset import Dataset, Splits, needed_candles
+from btc_ai.learning.dataset import Dataset, Scales, Splits, needed_candles
 from btc_ai.learning.environment import MarketEnvironment
 from btc_ai.learning.settings import TrainingSettings
 from btc_ai.market.candles import Candles
@@ -62,3 +62,39 @@ def test_real_candles_are_finite_clipped_and_quick(
     assert dataset.features.abs().max() == 5
     assert dataset.features.isfinite().all()
     assert 5e-4 < dataset.reward_scale < 5e-3
+
+
+def test_explicit_parts_are_taken_as_they_are_and_fitted_on_alone(
+    walk: Candles, small: TrainingSettings
+) -> None:
+    registry = builtin_features()
+    splits = Splits(slice(500, 2_001), slice(2_200, 2_500), slice(2_600, 3_000))
+    dataset = Dataset.from_candles(walk, registry, small, splits=splits)
+    assert dataset.splits == splits
+    alone = Dataset.from_candles(walk.take(slice(0, 3_000)), registry, small, splits=splits)
+    assert alone.scaler.to_json() == dataset.scaler.to_json()
+    seen = dataset.features[500:2_001]
+    assert seen.median(dim=0).values.abs().max() < 1e-6
+    opened = np.diff(np.log(walk.open[500:2_001]))
+    assert dataset.reward_scale == pytest.approx(opened.std())
+
+
+def test_with_a_models_scales_nothing_is_fitted(walk: Candles, small: TrainingSettings) -> None:
+    registry = builtin_features()
+    fitted = Dataset.from_candles(walk, registry, small)
+    scales = Scales(fitted.scaler, fitted.reward_scale)
+    part = Splits(slice(0, 0), slice(0, 0), slice(0, 300))
+    frozen = Dataset.from_candles(
+        walk.take(slice(0, 300)), registry, small, splits=part, scales=scales
+    )
+    assert np.array_equal(frozen.features, fitted.features[:300])
+    assert frozen.reward_scale == fitted.reward_scale
+
+
+def test_the_times_of_parts_reach_to_the_end_of_their_last_bar(walk: Candles) -> None:
+    splits = Splits.by_time(6_000, purge=25)
+    assert splits.times(walk) == {
+        "train": [0, (4_200 - 25) * walk.step],
+        "validation": [4_200 * walk.step, (5_100 - 25) * walk.step],
+        "test": [5_100 * walk.step, 6_000 * walk.step],
+    }

@@ -41,7 +41,7 @@ def test_the_purge_keeps_every_training_outcome(dataset: Dataset, small: Trainin
 
 def test_unknown_outcomes_weigh_nothing() -> None:
     predicted = torch.tensor([[1.0, 5.0]], requires_grad=True)
-    loss = horizon_loss(predicted, torch.tensor([[0.5, torch.nan]]))
+    loss = horizon_loss(predicted, torch.tensor([[0.5, torch.nan]]), torch.tensor(1))
     loss.backward()  # type: ignore[no-untyped-call]
     assert loss.item() == pytest.approx(0.125)
     assert predicted.grad is not None

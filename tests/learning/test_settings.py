@@ -4,6 +4,7 @@ import pytest
 
 from btc_ai.errors import ConfigError
 from btc_ai.learning.settings import TrainingSettings, differences, fingerprint
+from btc_ai.names import LearnerName
 
 SHORT = TrainingSettings("Short", 6, 144, ("price", "volume"))
 
@@ -26,6 +27,27 @@ def test_an_episode_is_the_buffer_size_in_whole_updates() -> None:
     assert dataclasses.replace(SHORT, buffer_size=1).updates_per_episode == 1
 
 
+@pytest.mark.parametrize(
+    ("learner", "batch_size", "buffer_size", "lanes", "updates"),
+    [
+        ("pqn", 32, 10_000, 128, 2),
+        ("pqn", 50, 10_000, 150, 2),
+        ("pqn", 1_000, 10_000, 1_000, 1),
+        ("dqn", 32, 10_000, 64, 5),
+        ("dqn", 1_000, 10_000, 64, 5),
+        ("dqn", 32, 10, 10, 1),
+    ],
+)
+def test_an_episode_is_whole_windows_of_all_accounts(
+    learner: LearnerName, batch_size: int, buffer_size: int, lanes: int, updates: int
+) -> None:
+    settings = dataclasses.replace(
+        SHORT, learner=learner, batch_size=batch_size, buffer_size=buffer_size
+    )
+    assert settings.lanes == lanes
+    assert settings.updates_per_episode == updates
+
+
 def test_settings_survive_json() -> None:
     assert TrainingSettings.from_json(SHORT.to_json()) == SHORT
     with pytest.raises(ConfigError, match="momentum"):
@@ -38,10 +60,11 @@ def test_settings_survive_json() -> None:
         ({"min_horizon": 144}, "MIN_HORIZON 144.*BUCKET_CONFIGS.Short"),
         ({"gamma": 1.0}, "GAMMA is 1.0"),
         ({"episodes": 0}, "EPISODES is 0"),
+        ({"learner": "sarsa"}, "LEARNER is 'sarsa'; it must be one of: cfq, pqn, dqn"),
     ],
 )
 def test_values_that_cannot_be_trained_with_are_refused(
-    change: dict[str, float], named: str
+    change: dict[str, float | str], named: str
 ) -> None:
     with pytest.raises(ConfigError, match=named):
         dataclasses.replace(SHORT, **change)  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from btc_ai.errors import DataError
+from btc_ai.errors import DataError, UsageError
 from btc_ai.market.candles import COLUMNS, Candles
 from btc_ai.market.import_table import KLINES
 from btc_ai.market.importer import ImportSettings, import_file, read_candles
@@ -230,7 +230,8 @@ def test_impossible_prices_are_kept_and_said(tmp_path: Path, table: pd.DataFrame
 
 
 def test_symbol_is_asked_for(tmp_path: Path, table: pd.DataFrame) -> None:
-    assert "--symbol" in refused(table, tmp_path, ImportSettings(None))
+    with pytest.raises(UsageError, match="--symbol"):
+        read_candles(write(table, tmp_path / "c.csv"), ImportSettings(None))
     assert "sample market" in refused(table, tmp_path, ImportSettings("sample/usdt"))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from btc_ai.api.errors import TrainingError, UsageError
+from btc_ai.api.journal import Job
 from btc_ai.api.settings import bucket_settings
 from btc_ai.config import Config
 from btc_ai.daemon.journal import SqliteJournal
@@ -148,6 +149,54 @@ def test_a_changed_configuration_is_refused_by_name(
     assert "Long, MAX_HORIZON: 576 in the run, 500 now" in str(caught.value)
     assert "Short, GAMMA: 0.99 in the run, 0.9 now" in str(caught.value)
     assert "Scalping" not in str(caught.value)
+
+
+def _learners(job: Job) -> set[str]:
+    return {step.spec["settings"]["learner"] for step in job.steps}
+
+
+def test_the_learner_is_the_commands_or_the_configurations(
+    journal: SqliteJournal, tmp_path: Path
+) -> None:
+    config = _config(tmp_path, LEARNER="dqn")
+    assert _learners(new_run(journal, config, StartBody(), "call")) == {"dqn"}
+    assert _learners(new_run(journal, config, StartBody(learner="pqn"), "call")) == {"pqn"}
+
+
+def test_a_resumed_run_keeps_its_learner(journal: SqliteJournal, config: Config) -> None:
+    job = new_run(journal, config, StartBody(learner="pqn"), "call")
+    journal.set_job(job.id, state="stopped")
+    for body in (StartBody(resume=True), StartBody(resume=True, learner="pqn")):
+        check_options(body)
+        assert _learners(resume(journal, config, body, "call")[0]) == {"pqn"}
+    with pytest.raises(TrainingError, match="Scalping, LEARNER: pqn in the run, dqn now"):
+        resume(journal, config, StartBody(resume=True, learner="dqn"), "call")
+
+
+def test_a_learner_changed_in_the_configuration_is_refused_until_the_runs_is_named(
+    journal: SqliteJournal, config: Config, tmp_path: Path
+) -> None:
+    job = new_run(journal, config, StartBody(), "call")
+    journal.set_job(job.id, state="stopped")
+    changed = _config(tmp_path, LEARNER="dqn")
+    with pytest.raises(TrainingError, match="Long, LEARNER: cfq in the run, dqn now"):
+        resume(journal, changed, StartBody(resume=True), "call")
+    taken, _ = resume(journal, changed, StartBody(resume=True, learner="cfq"), "call")
+    assert taken.id == job.id
+
+
+def test_a_finished_model_is_trained_further_by_its_learner_unless_another_is_asked_for(
+    journal: SqliteJournal, config: Config
+) -> None:
+    model = _model(config, "Long", "old")
+    job = new_run(journal, config, StartBody(bucket="Long", learner="pqn"), "call")
+    journal.set_step(job.id, 0, state="done", result={"directory": str(model)})
+    journal.set_job(job.id, state="done")
+    again = StartBody(resume=True, bucket="Long")
+    for body, learner in ((again, "pqn"), (again.model_copy(update={"learner": "dqn"}), "dqn")):
+        further, _ = resume(journal, config, body, "call")
+        assert _learners(further) == {learner}
+        journal.set_job(further.id, state="done")
 
 
 @pytest.mark.parametrize(

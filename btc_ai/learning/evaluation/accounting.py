@@ -1,8 +1,9 @@
-"""What a rollout is worth: trades, win rate, profit factor, drawdown, Sharpe ratio.
+"""What a rollout is worth: trades, win rate, profit factor, drawdown, Sharpe and other ratios.
 
 Accounting is in log-returns: a position p earns p times the market's log-return, less the cost
-of every change. Definitions follow empyrical where it has them; a figure that is not defined
-(a profit factor when nothing was lost) is None.
+of every change. An account's *simple* returns follow from its equity. Ratios are defined as in
+empyrical, with 365 days a year; a figure that is not defined (a profit factor when nothing was
+lost) is None.
 """
 
 import math
@@ -52,14 +53,77 @@ def equity(rollout: Rollout) -> Array:
     return np.asarray(np.exp(np.cumsum(rollout.net, axis=1)).mean(axis=0))
 
 
+def simple_returns(curve: Array) -> Array:
+    """equity[t] / equity[t − 1] − 1 of each bar [bars], starting from equity 1."""
+    return np.asarray(np.diff(curve, prepend=1.0) / np.concatenate([[1.0], curve[:-1]]))
+
+
+def drawdowns(curve: Array) -> Array:
+    """Fall from the highest equity so far, as a share of it [bars], starting from equity 1."""
+    return np.asarray(1 - curve / np.maximum.accumulate(np.maximum(curve, 1.0)))
+
+
 def max_drawdown(curve: Array) -> float:
     """Largest fall from a peak, as a share of the peak, starting from equity 1."""
-    peak = np.maximum.accumulate(np.maximum(curve, 1.0))
-    return float((1 - curve / peak).max(initial=0.0))
+    return float(drawdowns(curve).max(initial=0.0))
+
+
+def bars_per_year(interval_ms: int) -> float:
+    """Bars in 365 days."""
+    return YEAR_MS / interval_ms
+
+
+def volatility(curve: Array, interval_ms: int) -> float:
+    """Annualised σ of a bar's simple returns; 0 with fewer than two bars."""
+    returns = simple_returns(curve)
+    sigma = float(returns.std(ddof=1)) if len(returns) > 1 else 0.0
+    return sigma * math.sqrt(bars_per_year(interval_ms))
 
 
 def sharpe(curve: Array, interval_ms: int) -> float | None:
-    """Annualised mean over σ of a bar's simple returns, 365 days a year; None without variation."""
-    returns = np.diff(curve, prepend=1.0) / np.concatenate([[1.0], curve[:-1]])
-    sigma = float(returns.std(ddof=1)) if len(returns) > 1 else 0.0
-    return float(returns.mean()) / sigma * math.sqrt(YEAR_MS / interval_ms) if sigma > 0 else None
+    """Annualised mean over σ of a bar's simple returns; None without variation."""
+    sigma = volatility(curve, interval_ms)
+    mean = float(simple_returns(curve).mean()) * bars_per_year(interval_ms)
+    return mean / sigma if sigma > 0 else None
+
+
+def sortino(curve: Array, interval_ms: int) -> float | None:
+    """Annualised mean over downside deviation √mean(min(r, 0)²); None when nothing was lost."""
+    returns, year = simple_returns(curve), bars_per_year(interval_ms)
+    downside = math.sqrt(float((np.minimum(returns, 0) ** 2).mean()) * year)
+    return float(returns.mean()) * year / downside if downside > 0 else None
+
+
+def annual_return(curve: Array, interval_ms: int) -> float | None:
+    """equity ^ (bars a year / bars) − 1; None where that is beyond any float."""
+    try:
+        return float(float(curve[-1]) ** (bars_per_year(interval_ms) / len(curve)) - 1)
+    except OverflowError:
+        return None
+
+
+def calmar(curve: Array, interval_ms: int) -> float | None:
+    """Annual return over the largest drawdown; None without a drawdown."""
+    annual, fall = annual_return(curve, interval_ms), max_drawdown(curve)
+    return annual / fall if annual is not None and fall > 0 else None
+
+
+def ratio(mean: Array, variance: Array) -> Array:
+    """Mean over σ, element by element; 0 where σ is 0 but for rounding."""
+    moves = variance > 1e-12 * mean**2
+    return np.where(moves, mean, 0.0) / np.sqrt(np.where(moves, variance, 1.0))
+
+
+def skewness(returns: Array) -> float:
+    """Third standardised moment (0 for a normal); 0 without variation."""
+    return _standardised_moment(returns, 3) or 0.0
+
+
+def kurtosis(returns: Array) -> float:
+    """Fourth standardised moment (3 for a normal); 3 without variation."""
+    return _standardised_moment(returns, 4) or 3.0
+
+
+def _standardised_moment(returns: Array, power: int) -> float:
+    sigma = float(returns.std())
+    return float((((returns - returns.mean()) / sigma) ** power).mean()) if sigma > 0 else 0.0

@@ -1,4 +1,4 @@
-"""A policy's results on one part of the market, beside flat and buy-and-hold.
+"""A policy's results on one part of the market.
 
 A bucket that decides every d bars is evaluated in all d phases at once: the capital is split
 over d accounts of which one decides at each bar. That is an account a person could run, and no
@@ -10,13 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from btc_ai.learning.environment import FLAT, MarketEnvironment, Rollout
+from btc_ai.learning.environment import Rollout
 from btc_ai.learning.evaluation import accounting
-from btc_ai.learning.network import POSITIONS, QNetwork
-
-LONG = POSITIONS.index(1)
 
 
 @dataclass(frozen=True)
@@ -24,7 +19,8 @@ class Evaluation:
     """Results net of cost. Shares are fractions; `turnover` is mean |Δposition| a bar.
 
     `trades` are those of all `accounts` together; `win_rate` is None without trades,
-    `profit_factor` when nothing was lost, `sharpe` (365 days a year) when equity never moved.
+    `profit_factor` and `sortino` when nothing was lost, `sharpe` when equity never moved,
+    `calmar` without a drawdown. Annual figures count 365 days.
     """
 
     bars: int
@@ -37,6 +33,10 @@ class Evaluation:
     profit_factor: float | None
     turnover: float
     trades: int
+    annual_return: float | None = None
+    volatility: float | None = None
+    sortino: float | None = None
+    calmar: float | None = None
 
     @classmethod
     def of(cls, rollout: Rollout, interval_ms: int) -> "Evaluation":
@@ -54,6 +54,10 @@ class Evaluation:
             profit_factor=accounting.profit_factor(trades),
             turnover=float(rollout.changes.mean()),
             trades=len(trades),
+            annual_return=accounting.annual_return(curve, interval_ms),
+            volatility=accounting.volatility(curve, interval_ms),
+            sortino=accounting.sortino(curve, interval_ms),
+            calmar=accounting.calmar(curve, interval_ms),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -64,21 +68,3 @@ class Evaluation:
     def from_json(cls, values: Mapping[str, Any]) -> "Evaluation":
         """The evaluation that `to_json` gave."""
         return cls(**values)
-
-
-def evaluate(network: QNetwork, environment: MarketEnvironment, part: slice) -> Evaluation:
-    """The greedy policy of `network` on `part`."""
-    return Evaluation.of(environment.rollout(network, part), environment.dataset.interval_ms)
-
-
-def baselines(environment: MarketEnvironment, part: slice) -> dict[str, Evaluation]:
-    """Always flat, and buy-and-hold, by the same accounting on the same bars."""
-    bars = part.stop - part.start
-    constant = {"flat": FLAT, "buy_and_hold": LONG}
-    return {
-        name: Evaluation.of(
-            environment.replay(np.full((bars, len(POSITIONS)), position), part),
-            environment.dataset.interval_ms,
-        )
-        for name, position in constant.items()
-    }

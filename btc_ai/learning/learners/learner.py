@@ -1,7 +1,7 @@
 """What every learning algorithm offers to the trainer."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -34,7 +34,7 @@ class Learner(Protocol):
         ...
 
     def update(self) -> Update:
-        """Sample experience and take one gradient step."""
+        """Gather experience and learn from it; a run may be stopped between two updates."""
         ...
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -43,4 +43,18 @@ class Learner(Protocol):
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Go on from a state of `state_dict`."""
+        ...
+
+
+@runtime_checkable
+class Accumulating(Protocol):
+    """What a learner may offer besides: gradients added chunk by chunk, to save memory."""
+
+    @property
+    def chunks(self) -> int:
+        """Chunks that an update is made of."""
+        ...
+
+    def accumulate(self) -> None:
+        """Hold one chunk in memory at a time; what is learned stays the same, to the last bit."""
         ...

@@ -1,6 +1,7 @@
 """The known markets, by name."""
 
 from btc_ai.learning.markets.autoregressive import AutoregressiveMarket
+from btc_ai.learning.markets.gap import GapMarket
 from btc_ai.learning.markets.market import KnownMarket
 from btc_ai.learning.markets.martingale import Martingale
 from btc_ai.learning.markets.ornstein_uhlenbeck import OrnsteinUhlenbeck
@@ -30,5 +31,6 @@ def known_markets() -> dict[str, KnownMarket]:
             title="lag test: G2 by its realised returns",
             features=("signal", "bar", "noise"),
         ),
+        GapMarket(),
     )
     return {market.name: market for market in markets}

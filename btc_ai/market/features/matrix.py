@@ -33,8 +33,8 @@ def build_features(
     """Compute the features `names` on each hole-free run of the candles.
 
     Raises DataError where a feature is unknown; where no run is longer than the warm-up; and,
-    naming the feature, where its columns have the wrong shape or change between runs, are not
-    finite after the warm-up, or are constant over all of at least 1,000 bars.
+    naming the feature, where it fails, where its columns have the wrong shape or change between
+    runs, are not finite after the warm-up, or are constant over all of at least 1,000 bars.
     """
     if not names:
         raise DataError("no features: name at least one in FEATURES")
@@ -64,7 +64,7 @@ def _block(
     values = np.zeros((len(candles), 0), dtype=np.float32)
     for run in runs:
         bars = candles.take(run)
-        columns = feature.function(bars)
+        columns = feature.columns(bars)
         if not names:
             names = list(columns)
             values = np.zeros((len(candles), len(names)), dtype=np.float32)
@@ -84,11 +84,6 @@ def _check(
     if not names or list(columns) != list(names):
         raise DataError(f"feature {feature!r} must give the same columns for every run of candles")
     for name, column in columns.items():
-        if np.shape(column) != (len(bars),):
-            raise DataError(
-                f"feature {feature!r}: column {name!r} has shape {np.shape(column)} for "
-                f"{len(bars)} bars; it must give one value a bar"
-            )
         with np.errstate(over="ignore"):
             finite = np.isfinite(column[lookback:].astype(np.float32))
         if not finite.all():

@@ -29,6 +29,30 @@ class RegisteredFeature:
     function: Feature
     lookback: int
 
+    def columns(self, candles: Candles) -> dict[str, NDArray[np.float64]]:
+        """Its columns on one hole-free run, each [bars].
+
+        Raises DataError, naming the feature, for whatever it raises and for another shape.
+        """
+        try:
+            columns = self.function(candles)
+            columns = {n: np.asarray(values, np.float64) for n, values in columns.items()}
+        except MemoryError:  # for whoever guards the memory
+            raise
+        except Exception as error:  # a fence: it may be a plugin's
+            raise DataError(
+                f"feature {self.name!r} failed on {len(candles):,} bars of {candles.symbol} "
+                f"{candles.interval}: {type(error).__name__}: {error}; mend or update its plugin, "
+                "or leave the feature out of FEATURES"
+            ) from error
+        for name, column in columns.items():
+            if column.shape != (len(candles),):
+                raise DataError(
+                    f"feature {self.name!r}: column {name!r} has shape {column.shape} for "
+                    f"{len(candles)} bars; it must give one value a bar"
+                )
+        return columns
+
 
 class FeatureRegistry:
     """Features by name, in the order in which they were registered."""

@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from btc_ai.api.messages import Event
+from btc_ai.names import LearnerName
 
 Body = dict[str, Any]
 
@@ -21,6 +22,7 @@ class StartBody(_Command):
     episodes: int | None = Field(None, ge=1)
     resume: bool = False
     transfer: bool = True
+    learner: LearnerName | None = None
     seed: int | None = Field(None, ge=0, lt=2**63)
     symbol: str | None = None
     interval: str | None = None
@@ -51,7 +53,9 @@ class StepView(BaseModel):
     """One bucket of a run.
 
     `metrics`: those of the newest episode. `transfer`: the plan of the transfer service, None where
-    nothing was to be handed on. `outcome`: validation, evaluation and hash of the finished model.
+    nothing was to be handed on. `memory`: what was done when memory ran short, notes as in
+    `MemoryChanged`; `degraded`: it changed what is learned. `outcome`: validation, evaluation and
+    hash of the finished model.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -67,6 +71,8 @@ class StepView(BaseModel):
     continued_from: str | None
     transfer: Body | None
     directory: str | None
+    memory: list[Body]
+    degraded: bool
     outcome: Body | None
 
 
@@ -99,3 +105,28 @@ class EpisodeEnded(Event):
     episode: int
     metrics: Body
     eta_s: float
+
+
+class MemoryChanged(Event):
+    """Memory runs short. `what`: `rung` (one of the seven was taken), `warning`, `limit`, `no_gpu`.
+
+    `passed`: rungs passed over, and why. `before`, `after`: `total_mb`, `free_mb`, `own_mb`,
+    `others_mb`, `utilisation`, of the `backend` (`GPU` or `host`). See `docs/memory.md`.
+    """
+
+    kind = "training.memory"
+
+    run: str
+    position: int
+    bucket: str
+    what: str
+    text: str
+    backend: str
+    phase: str
+    episode: int
+    rung: int | None
+    reason: str
+    passed: dict[str, str]
+    degraded: bool
+    before: Body | None
+    after: Body | None

@@ -18,7 +18,7 @@ UNFINISHED = ("queued", "running", "paused", "stopped", "failed")
 
 def check_options(body: StartBody) -> None:
     """Refuse options that contradict each other. Raises UsageError."""
-    if body.sequence and body.bucket:
+    if body.sequence is not None and body.bucket is not None:
         raise UsageError("--sequence and --bucket exclude each other; give one of them")
     fixed = {
         "--sequence": body.sequence, "--seed": body.seed, "--symbol": body.symbol,
@@ -33,11 +33,13 @@ def check_options(body: StartBody) -> None:
 def new_run(journal: Journal, config: Config, body: StartBody, call_id: str) -> Job:
     """Write a new run into the journal: one step a bucket."""
     progressive = config.PROGRESSIVE_TRAINING
-    if not progressive.ENABLED and not body.bucket:
+    if not progressive.ENABLED and body.bucket is None:
         raise UsageError(
             "PROGRESSIVE_TRAINING.ENABLED is false; train one bucket with --bucket, or switch it on"
         )
-    sequence = [body.bucket] if body.bucket else (body.sequence or progressive.SEQUENCE)
+    sequence = body.sequence or progressive.SEQUENCE
+    if body.bucket is not None:
+        sequence = [body.bucket]
     if len(set(sequence)) < len(sequence):
         raise UsageError(f"the sequence {' '.join(sequence)} names a bucket twice")
     spec = run_spec(config, body)
@@ -63,15 +65,22 @@ def run_spec(config: Config, body: StartBody) -> Body:
     return {
         **market_of(config, body.market, body.symbol, body.interval),
         "seed": config.SEED if body.seed is None else body.seed,
+        "learner": body.learner,
         "transfer": body.transfer and progressive.TRANSFER_KNOWLEDGE,
         "pause_s": progressive.PAUSE_BETWEEN_BUCKETS,
         "data_dir": str(config.DATA_DIR),
+        "memory_limits": memory_limits(config),
     }
+
+
+def memory_limits(config: Config) -> Body:
+    """Shares of memory in use from which on training warns, and economises."""
+    return {"limit": config.MEMORY_LIMIT_PERCENT, "warning": config.MEMORY_WARNING_PERCENT}
 
 
 def _step_spec(config: Config, spec: Body, bucket: str, episodes: int | None) -> Body:
     count = episodes or config.PROGRESSIVE_TRAINING.EPISODES_PER_BUCKET
-    return {"settings": bucket_settings(config, bucket, spec["seed"], count)}
+    return {"settings": bucket_settings(config, bucket, spec["seed"], count, spec["learner"])}
 
 
 def next_step(job: Job) -> Step | None:
@@ -91,6 +100,8 @@ def resume(journal: Journal, config: Config, body: StartBody, call_id: str) -> t
     unfinished = _unfinished(journal)
     if unfinished is not None and unfinished.state in ("queued", "running"):
         return unfinished, f"run {unfinished.id} is already {unfinished.state}"
+    if unfinished is not None:
+        unfinished = _with_limits(journal, config, unfinished)
     if body.bucket is None:
         if unfinished is None:
             raise TrainingError(
@@ -101,11 +112,17 @@ def resume(journal: Journal, config: Config, body: StartBody, call_id: str) -> t
     if unfinished is not None:
         part = _unfinished_part(unfinished, body.bucket)
         if part is not None:
-            _refuse_changes(config, unfinished)
+            _refuse_changes(config, unfinished, body)
             spec = {**unfinished.spec, "first": part.position}
             unfinished = journal.set_job(unfinished.id, state=unfinished.state, spec=spec)
             return unfinished, _taken_up(config, unfinished, body)
     return _continue_model(journal, config, body, unfinished, call_id)
+
+
+def _with_limits(journal: Journal, config: Config, job: Job) -> Job:
+    """Limits on memory change no result: a resumed run follows the configuration."""
+    spec = {**job.spec, "memory_limits": memory_limits(config)}
+    return journal.set_job(job.id, state=job.state, spec=spec, error=job.error)
 
 
 def _unfinished(journal: Journal) -> Job | None:
@@ -125,14 +142,15 @@ def _unfinished_part(job: Job, bucket: str) -> Step | None:
 
 
 def _taken_up(config: Config, job: Job, body: StartBody) -> str:
-    _refuse_changes(config, job)
+    _refuse_changes(config, job, body)
     step = next_step(job)
     said = f"takes up run {job.id} at {step.name}" if step else f"takes up run {job.id}"
     return f"{said}; it keeps the number of episodes it began with" if body.episodes else said
 
 
-def _refuse_changes(config: Config, job: Job) -> None:
+def _refuse_changes(config: Config, job: Job, body: StartBody) -> None:
     """Raise TrainingError where an unfinished step would now be trained otherwise."""
+    learner = body.learner or job.spec["learner"]
     lines = []
     for step in job.steps:
         was = step.spec["settings"]
@@ -141,7 +159,7 @@ def _refuse_changes(config: Config, job: Job) -> None:
         if step.name not in config.BUCKET_CONFIGS:
             lines.append(f"BUCKET_CONFIGS.{step.name}: gone")
             continue
-        now = bucket_settings(config, step.name, job.spec["seed"], 1)
+        now = bucket_settings(config, step.name, job.spec["seed"], 1, learner)
         lines += [
             f"{step.name}, {key.upper()}: {was[key]} in the run, {now[key]} now"
             for key in was
@@ -151,7 +169,8 @@ def _refuse_changes(config: Config, job: Job) -> None:
         raise TrainingError(
             f"the configuration has changed since run {job.id} began:\n  "
             + "\n  ".join(lines)
-            + "\nset it back to go on with the run, or start a new one without --resume"
+            + "\nset it back to go on with the run, or start a new one without --resume; "
+            f"`btc-ai continue {job.id}` goes on with it as it began"
         )
 
 
@@ -167,7 +186,7 @@ def _continue_model(
             f"`btc-ai train --bucket {bucket}`"
         )
     if unfinished is not None:
-        _refuse_changes(config, unfinished)
+        _refuse_changes(config, unfinished, body)
     spec = unfinished.spec if unfinished else _spec_of_model(journal, config, body, model)
     step = {**_step_spec(config, spec, bucket, body.episodes), "continue_from": str(model)}
     if unfinished is None:
@@ -179,8 +198,16 @@ def _continue_model(
 
 
 def _spec_of_model(journal: Journal, config: Config, body: StartBody, model: Path) -> Body:
-    """A model is trained further on the candles it was trained on."""
+    """A model is trained further on the candles it was trained on, and by the same learner.
+
+    Another one may be asked for: all learners save the same kind of network.
+    """
     for job in journal.jobs(KIND, limit=500):
         if any(step.result.get("directory") == str(model) for step in job.steps):
-            return {key: value for key, value in job.spec.items() if key != "first"}
+            kept = {key: value for key, value in job.spec.items() if key != "first"}
+            return {
+                **kept,
+                "learner": body.learner or kept["learner"],
+                "memory_limits": memory_limits(config),
+            }
     return run_spec(config, body)

@@ -10,10 +10,12 @@ from btc_ai.api.errors import BtcAiError
 from btc_ai.api.journal import Job, Step
 from btc_ai.api.service import Context, Worker
 from btc_ai.api.step import StepStoppedError
+from btc_ai.paths import trials_file
 from btc_ai.plugins.training.plan import next_step
 
 Body = dict[str, Any]
 
+KEPT = ("market", "symbol", "interval", "data_dir", "memory_limits")
 STEP = "btc_ai.plugins.training.worker:train_step"
 
 
@@ -27,10 +29,12 @@ class Runner:
         models_dir: Path,
         changed: Callable[[Job], None],
         progressed: Callable[[Job, Step, Body], None],
+        noted: Callable[[Job, Step, Body], None],
     ) -> None:
-        """A runner of `job`; it tells `changed` of new states and `progressed` of episodes."""
+        """A runner of `job`; it tells `changed` of new states, `progressed` of episodes, and
+        `noted` of what is said about memory."""
         self._context, self._models_dir = context, models_dir
-        self._changed, self._progressed = changed, progressed
+        self._changed, self._progressed, self._noted = changed, progressed, noted
         self.job = job
         self.progress: dict[int, Body] = {}
         self._worker: Worker = context.worker(f"training.{job.id}")
@@ -77,16 +81,17 @@ class Runner:
         result = step.result or await self._begin(step)
         self._set(journal.set_step(self.job.id, step.position, state="running", result=result))
         arguments = {
-            **{key: self.job.spec[key] for key in ("market", "symbol", "interval", "data_dir")},
+            **{key: self.job.spec[key] for key in KEPT},
             "run": self.job.id,
             "settings": step.spec["settings"],
             "directory": result["directory"],
+            "trials": str(trials_file(self._models_dir)),
             "continue_from": step.spec.get("continue_from"),
             "transfer_from": (result["transfer"] or {}).get("model"),
         }
         outcome = await self._worker.run(STEP, arguments, lambda body: self._hear(step, body))
         progress = self.progress.pop(step.position, step.result.get("progress"))
-        done = {**result, "outcome": outcome, "progress": progress}
+        done = {**self._result(step), "outcome": outcome, "progress": progress}
         self._link_latest(Path(result["directory"]))
         self._set(journal.set_step(self.job.id, step.position, state="done", result=done))
 
@@ -115,8 +120,36 @@ class Runner:
         return plan
 
     def _hear(self, step: Step, body: Body) -> None:
+        if "memory" in body:
+            self._hear_of_memory(step, body["memory"])
+            return
         self.progress[step.position] = body
         self._progressed(self.job, step, body)
+
+    def _hear_of_memory(self, step: Step, note: Body) -> None:
+        """Keep a rung with the step; say once a run that there is no GPU."""
+        known = [one["what"] for other in self.job.steps for one in other.result.get("memory", [])]
+        if note["what"] == "no_gpu":
+            if "no_gpu" in known:
+                return
+            self._context.log.warning(note["text"], run=self.job.id)
+        if note["what"] in ("rung", "no_gpu"):
+            self._keep(step, note)
+        self._noted(self.job, step, note)
+
+    def _keep(self, step: Step, note: Body) -> None:
+        result = self._result(step)
+        result = {**result, "memory": [*result.get("memory", []), note]}
+        try:
+            self.job = self._context.journal.set_step(
+                self.job.id, step.position, state="running", result=result
+            )
+        except BtcAiError as error:  # the model's card tells it too, at the end
+            self._context.log.error("journal", run=self.job.id, error=str(error))
+
+    def _result(self, step: Step) -> Body:
+        """The step's result as it is now."""
+        return next(one.result for one in self.job.steps if one.position == step.position)
 
     @staticmethod
     def _link_latest(directory: Path) -> None:

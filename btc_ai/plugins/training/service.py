@@ -12,6 +12,7 @@ from btc_ai.config import Config
 from btc_ai.plugins.training.messages import (
     EpisodeEnded,
     HistoryBody,
+    MemoryChanged,
     RunBody,
     RunsBody,
     RunView,
@@ -62,14 +63,12 @@ class TrainingService:
 
     def _runner(self, job: Job) -> Runner:
         models_dir = self._context.config.MODELS_DIR
-        return Runner(self._context, job, models_dir, self._changed, self._progressed)
+        return Runner(self._context, job, models_dir, self._changed, self._progressed, self._noted)
 
     def _view(self, job: Job) -> RunView:
         runner = self._queue.work(job.id)
-        view = run_view(job, runner.progress if isinstance(runner, Runner) else {})
-        if (unwritten := self._queue.end_unwritten(job.id)) is None:
-            return view
-        return view.model_copy(update=dict(zip(("state", "error"), unwritten, strict=True)))
+        progress = runner.progress if isinstance(runner, Runner) else {}
+        return run_view(self._queue.as_ended(job), progress)
 
     def _changed(self, job: Job) -> None:
         self._context.publish(self._view(job), parent_id=job.parent_id)
@@ -77,6 +76,10 @@ class TrainingService:
     def _progressed(self, job: Job, step: Step, body: Body) -> None:
         ended = EpisodeEnded(run=job.id, position=step.position, bucket=step.name, **body)
         self._context.publish(ended, parent_id=job.parent_id)
+
+    def _noted(self, job: Job, step: Step, note: Body) -> None:
+        event = MemoryChanged(run=job.id, position=step.position, bucket=step.name, **note)
+        self._context.publish(event, parent_id=job.parent_id)
 
     def _config(self) -> Config:
         """The configuration as its file is now; what only a restart can change is refused."""
@@ -147,7 +150,7 @@ class TrainingService:
         return self._view(await self._queue.interrupt(job, state)).model_dump()
 
     async def _continue_run(self, body: RunBody, call: Call) -> Body:
-        job = self._find(body.run, TAKEN_UP)
+        job = self._find(body.run, ("paused", "running", "queued", "stopped", "failed"))
         if job.state not in TAKEN_UP:
             raise TrainingError(f"run {job.id} is {job.state}; there is nothing to continue")
         return self._view(self._queue.take_up(job)).model_dump()

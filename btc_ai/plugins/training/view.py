@@ -6,6 +6,7 @@ from typing import Any
 
 from btc_ai.api.journal import Job, Step
 from btc_ai.plugins.training.messages import RunView, StepView
+from btc_ai.plugins.training.plan import next_step
 
 Body = dict[str, Any]
 
@@ -34,10 +35,11 @@ def _step_view(job: Job, step: Step, progress: Body | None) -> StepView:
     if newest is None and directory:
         newest = _newest(Path(directory))
     newest = newest or {}
+    memory = step.result.get("memory", [])
     return StepView(
         position=step.position,
         bucket=step.name,
-        state=job.state if step.state == "running" != job.state else step.state,
+        state=_state(job, step),
         episodes=step.spec["settings"]["episodes"],
         episode=newest.get("episode", 0),
         metrics=newest.get("metrics", {}),
@@ -46,8 +48,17 @@ def _step_view(job: Job, step: Step, progress: Body | None) -> StepView:
         continued_from=step.spec.get("continue_from"),
         transfer=step.result.get("transfer"),
         directory=directory,
+        memory=memory,
+        degraded=any(note["degraded"] for note in memory),
         outcome=step.result.get("outcome"),
     )
+
+
+def _state(job: Job, step: Step) -> str:
+    """The journal calls every step `running` that has begun; only one of a running job is."""
+    if step.state != "running":
+        return step.state
+    return job.state if step == next_step(job) else "stopped"
 
 
 def read_history(directory: Path, after: int, limit: int) -> list[Body]:

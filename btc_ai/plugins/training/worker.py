@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from btc_ai.api.step import StepContext, StepStoppedError
+from btc_ai.learning.audit.gate import require_sound_features
 from btc_ai.learning.bucket import train_bucket
+from btc_ai.learning.evaluation.trials import TrialLedger
+from btc_ai.learning.memory.notes import MemoryLimits
 from btc_ai.learning.metrics import EpisodeMetrics
 from btc_ai.learning.settings import TrainingSettings
 from btc_ai.learning.start import InitialModel
@@ -18,10 +21,12 @@ Body = dict[str, Any]
 
 
 def train_step(arguments: Body, context: StepContext) -> Body:
-    """Train one bucket; its arguments are those of `Runner._train`."""
+    """Audit a plugin's features, then train one bucket; arguments are those of `Runner._train`."""
     settings = TrainingSettings.from_json(arguments["settings"])
     where = {key: arguments[key] for key in ("symbol", "interval", "market")}
     candles = load_candles(Path(arguments["data_dir"]), **where)
+    registry, directory = installed_features(context.log), Path(arguments["directory"])
+    require_sound_features(candles, registry, settings, directory, should_stop=context.should_stop)
     began = time.monotonic()
 
     def on_episode(metrics: EpisodeMetrics) -> None:
@@ -39,11 +44,14 @@ def train_step(arguments: Body, context: StepContext) -> Body:
         result = train_bucket(
             settings,
             candles,
-            installed_features(context.log),
-            Path(arguments["directory"]),
+            registry,
+            directory,
             initial=_initial(arguments),
+            ledger=TrialLedger(Path(arguments["trials"])),
             lineage={"run": arguments["run"], "symbol": arguments["symbol"]},
             on_episode=on_episode,
+            on_memory=lambda note: context.progress({"memory": note.to_json()}),
+            limits=MemoryLimits(**arguments["memory_limits"]),
             should_stop=context.should_stop,
         )
     except TrainingStoppedError as stop:

@@ -1,5 +1,11 @@
+import math
+from typing import Any
+
+import empyrical
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from btc_ai.learning.environment import Rollout
 from btc_ai.learning.evaluation import accounting
@@ -56,3 +62,51 @@ def test_an_evaluation_survives_json() -> None:
     assert evaluation.trades == 2
     assert Evaluation.from_json(evaluation.to_json()) == evaluation
     assert evaluation.net_bps_per_bar == pytest.approx(path.net.mean() * 1e4)
+
+
+@settings(max_examples=50, deadline=None, derandomize=True)
+@given(seed=st.integers(0, 2**32 - 1), bars=st.integers(2, 800), drift=st.floats(-2e-3, 2e-3))
+def test_figures_are_those_of_empyrical(seed: int, bars: int, drift: float) -> None:
+    generator = np.random.default_rng(seed)
+    returns = drift + 0.01 * generator.standard_t(5, bars)
+    curve = np.cumprod(1 + returns).astype(np.float64)
+    hour, year = DAY // 24, 365 * 24
+    assert accounting.simple_returns(curve) == pytest.approx(returns, abs=1e-12)
+    theirs: dict[str, Any] = {
+        "sharpe": empyrical.sharpe_ratio(returns, annualization=year),
+        "sortino": empyrical.sortino_ratio(returns, annualization=year),
+        "volatility": empyrical.annual_volatility(returns, annualization=year),
+        "annual_return": empyrical.annual_return(returns, annualization=year),
+        "calmar": empyrical.calmar_ratio(returns, annualization=year),
+        "max_drawdown": -empyrical.max_drawdown(returns),
+    }
+    ours = {
+        "sharpe": accounting.sharpe(curve, hour),
+        "sortino": accounting.sortino(curve, hour),
+        "volatility": accounting.volatility(curve, hour),
+        "annual_return": accounting.annual_return(curve, hour),
+        "calmar": accounting.calmar(curve, hour),
+        "max_drawdown": accounting.max_drawdown(curve),
+    }
+    for name, value in theirs.items():
+        expected = float(value)
+        if ours[name] is None:
+            assert not math.isfinite(expected), name
+        else:
+            assert ours[name] == pytest.approx(expected, rel=1e-6, abs=1e-9), name
+
+
+def test_ratios_without_a_loss_are_none_and_huge_ones_do_not_overflow() -> None:
+    rising = np.cumprod(np.full(50, 1.5))
+    assert accounting.sortino(rising, DAY) is None
+    assert accounting.calmar(rising, DAY) is None
+    assert accounting.annual_return(rising, 1_000) is None
+
+
+def test_moments_of_known_distributions() -> None:
+    coin = np.array([1.0, -1.0] * 50)
+    assert accounting.skewness(coin) == pytest.approx(0)
+    assert accounting.kurtosis(coin) == pytest.approx(1)
+    spike = np.array([0.0, 0.0, 0.0, 4.0])
+    assert accounting.skewness(spike) == pytest.approx(24 / 4 / 3**1.5)
+    assert accounting.kurtosis(np.zeros(5)) == 3

@@ -1,28 +1,12 @@
-import dataclasses
-
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from btc_ai.learning.environment import MarketEnvironment
 from btc_ai.learning.learners.cfq import CounterfactualQ, counterfactual_lambda_returns
-from btc_ai.learning.markets.autoregressive import AutoregressiveMarket
-from btc_ai.learning.markets.datasets import known_dataset
-from btc_ai.learning.network import POSITIONS, QNetwork
-from btc_ai.learning.settings import TrainingSettings
-
-G2 = TrainingSettings("G2", 1, 72, ("signal", "noise"), cost_bps=5, episodes=10)
-
-
-def learner(seed: int = 0, *, frozen_updates: int = 0) -> CounterfactualQ:
-    environment = MarketEnvironment(known_dataset(AutoregressiveMarket(), G2, bars=5_000), G2)
-    generator = torch.Generator().manual_seed(seed)
-    network = QNetwork(environment.dataset.columns, G2.horizons, generator)
-    return CounterfactualQ(
-        environment, network, G2, generator=generator, frozen_updates=frozen_updates
-    )
+from btc_ai.learning.network import POSITIONS
+from tests.learning.learners.conftest import MakeLearner
 
 
 def reference_return(
@@ -84,47 +68,18 @@ def test_full_traces_equal_a_rollout_of_the_greedy_policy() -> None:
             assert float(targets[0, window, first]) == pytest.approx(total, abs=1e-6)
 
 
-def test_loading_a_state_goes_on_bit_for_bit() -> None:
-    original, restored = learner(), learner(seed=99)
+@pytest.mark.parametrize("windows", [32, 48, 128])
+def test_accumulated_gradients_are_those_of_the_whole_batch_bit_for_bit(
+    make: MakeLearner, windows: int
+) -> None:
+    whole, accumulated = make(batch_size=windows), make(batch_size=windows)
+    assert isinstance(whole, CounterfactualQ) and isinstance(accumulated, CounterfactualQ)
+    accumulated.accumulate()
+    assert whole.chunks == {32: 1, 48: 2, 128: 4}[windows]
     for _ in range(3):
-        original.update()
-    restored.load_state_dict(original.state_dict())
-    for _ in range(3):
-        original.update()
-        restored.update()
-    theirs = restored.state_dict()
-    for name, tensor in original.state_dict().items():
+        first, second = whole.update(), accumulated.update()
+        assert torch.equal(first.loss, second.loss)
+        assert torch.equal(first.table, second.table)
+    theirs = accumulated.state_dict()
+    for name, tensor in whole.state_dict().items():
         assert torch.equal(tensor, theirs[name]), name
-
-
-def test_learning_never_touches_the_global_generator() -> None:
-    torch.manual_seed(1)
-    before = torch.get_rng_state()
-    learner().update()
-    assert torch.equal(torch.get_rng_state(), before)
-
-
-def test_a_frozen_trunk_rests_and_then_learns() -> None:
-    frozen = learner(frozen_updates=2)
-    first = frozen.network.input_layer.weight.clone()
-    heads = frozen.network.values.weight.clone()
-    frozen.update()
-    frozen.update()
-    assert torch.equal(frozen.network.input_layer.weight, first)
-    assert not torch.equal(frozen.network.values.weight, heads)
-    frozen.update()
-    assert not torch.equal(frozen.network.input_layer.weight, first)
-
-
-def test_the_learning_rate_falls_to_zero_with_the_updates() -> None:
-    short = dataclasses.replace(G2, episodes=1, buffer_size=2_048)
-    assert short.updates == 2
-    environment = MarketEnvironment(known_dataset(AutoregressiveMarket(), short, bars=5_000), short)
-    generator = torch.Generator().manual_seed(0)
-    network = QNetwork(environment.dataset.columns, short.horizons, generator)
-    trained = CounterfactualQ(environment, network, short, generator=generator)
-    for _ in range(2):
-        trained.update()
-    still = {name: t.clone() for name, t in network.state_dict().items()}
-    trained.update()
-    assert all(torch.equal(t, still[name]) for name, t in network.state_dict().items())

@@ -1,0 +1,112 @@
+"""Follows an evaluation job until it ends, and fetches its results."""
+
+import sys
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, Protocol
+
+from btc_ai.cli.context import Globals
+from btc_ai.cli.daemon import connect
+from btc_ai.errors import BtcAiError
+
+if TYPE_CHECKING:
+    from btc_ai.bus.client import Client, Subscription
+
+Body = dict[str, Any]
+
+ENDED = ("done", "failed", "stopped")
+
+
+class InterruptedJobError(BtcAiError):
+    """Ctrl-C; the job has been stopped."""
+
+    code = "interrupted"
+
+
+class Progress(Protocol):
+    """Shows how far a job is."""
+
+    def show(self, part: str, share: float, text: str) -> None:
+        """A part's share in 0–1 and what it is doing."""
+
+    def close(self) -> None:
+        """Leave the terminal as it should be."""
+
+
+def run_job(here: Globals, kind: str, body: Body) -> Body:
+    """Send a command that begins a job, follow it, and return it with its parts' results.
+
+    Ctrl-C stops the job. Raises InterruptedJobError then, and BtcAiError where the job failed.
+    """
+    with connect(here) as client:
+        feed = client.subscribe("evaluation.")
+        job = str(client.call(kind, body)["job"])
+        with closing(make_progress(here)) as progress:
+            try:
+                state = _follow(client, feed, job, progress)
+            except KeyboardInterrupt:
+                client.call("evaluation.stop", {"job": job}, timeout=60)
+                raise InterruptedJobError("stopped; what was finished of it is kept") from None
+        if state["state"] != "done":
+            raise BtcAiError(state["error"] or f"it was {state['state']}")
+        for part in state["parts"]:
+            where = {"job": job, "position": part["position"]}
+            part["result"] = client.call("evaluation.result", where)
+        return state
+
+
+def _follow(client: "Client", feed: "Subscription", job: str, progress: Progress) -> Body:
+    state = client.call("evaluation.show", {"job": job})
+    events = feed.events()
+    while state["state"] not in ENDED:
+        event, lost = next(events)
+        if event is None or lost:
+            state = client.call("evaluation.show", {"job": job})
+        elif event.body.get("job") != job:
+            continue
+        elif event.kind == "evaluation.job":
+            state = event.body
+        else:
+            progress.show(event.body["name"], event.body["share"], event.body["text"])
+    return state
+
+
+def make_progress(here: Globals) -> Progress:
+    """A bar on a terminal, nothing in a pipe: what is printed is the result."""
+    if sys.stderr.isatty() and not here.quiet:
+        return _Bars()
+    return _Silence()
+
+
+class _Silence:
+    """Shows nothing."""
+
+    def show(self, part: str, share: float, text: str) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+class _Bars:
+    """One bar for the part that runs."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, TextColumn
+        from rich.progress import Progress as Display
+
+        self._display = Display(
+            TextColumn("{task.description}"), BarColumn(bar_width=20),
+            TextColumn("{task.fields[words]}", markup=False),
+            console=Console(stderr=True), transient=True,
+        )  # fmt: skip
+        self._bar = self._display.add_task("", total=1.0, words="")
+        self._display.start()
+
+    def show(self, part: str, share: float, text: str) -> None:
+        """Move the bar."""
+        self._display.update(self._bar, description=part, completed=share, words=text)
+
+    def close(self) -> None:
+        """Stop drawing."""
+        self._display.stop()

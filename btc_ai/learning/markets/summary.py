@@ -1,0 +1,86 @@
+"""What several seeds show together: the mean share of the optimum, and how sure that is."""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist, fmean, stdev
+from typing import Any
+
+from btc_ai.learning.markets.market import KnownMarket
+from btc_ai.learning.markets.proof import Proof
+
+EXACT_T = {1: 12.7062, 2: 4.3027, 3: 3.1824}
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One bucket on one known market. Values are bps a bar, net of cost, means over the seeds.
+
+    low, high: 95 % interval of `achieved_bps`, by Student's t over the seeds. share: of what the
+    best policy earned on the same paths, None where there is nothing to be earned; `least` is the
+    lowest of a seed. shortfalls: what a seed did not reach, in words.
+    """
+
+    market: str
+    title: str
+    bucket: str
+    interval: int
+    seeds: int
+    achieved_bps: float
+    low: float
+    high: float
+    optimal_bps: float
+    share: float | None
+    least: float | None
+    turnover: float
+    cpu_seconds: float
+    shortfalls: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every seed reached the bar."""
+        return not self.shortfalls
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain dictionary, with `passed`."""
+        return {
+            **dataclasses.asdict(self), "shortfalls": list(self.shortfalls), "passed": self.passed,
+        }  # fmt: skip
+
+
+def summarise(market: KnownMarket, proofs: Sequence[Proof]) -> Summary:
+    """Sum up two or more seeds of one bucket."""
+    achieved = [proof.achieved_bps for proof in proofs]
+    shares = [proof.share for proof in proofs if proof.share is not None]
+    middle, spread = fmean(achieved), stdev(achieved) / math.sqrt(len(achieved))
+    reach = t_quantile(len(achieved) - 1) * spread
+    return Summary(
+        market=market.name,
+        title=market.title,
+        bucket=proofs[0].bucket,
+        interval=proofs[0].interval,
+        seeds=len(proofs),
+        achieved_bps=middle,
+        low=middle - reach,
+        high=middle + reach,
+        optimal_bps=proofs[0].optimal_bps,
+        share=fmean(shares) if shares else None,
+        least=min(shares) if shares else None,
+        turnover=fmean(proof.turnover for proof in proofs),
+        cpu_seconds=fmean(proof.cpu_seconds for proof in proofs),
+        shortfalls=tuple(
+            f"seed {proof.seed}: {words}" for proof in proofs for words in proof.shortfalls
+        ),
+    )
+
+
+def t_quantile(freedom: int) -> float:
+    """The 97.5 % quantile of Student's t, by its expansion in 1/ν (Abramowitz & Stegun 26.7.5)."""
+    if freedom in EXACT_T:
+        return EXACT_T[freedom]
+    z = NormalDist().inv_cdf(0.975)
+    first = (z**3 + z) / 4
+    second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
+    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
+    return z + first / freedom + second / freedom**2 + third / freedom**3

@@ -1,0 +1,1 @@
+"""What a run does when memory runs short: see `docs/memory.md`."""

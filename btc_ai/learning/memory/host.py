@@ -1,0 +1,67 @@
+"""Memory of the host, or of the control group that this process is confined to."""
+
+import contextlib
+import ctypes
+import gc
+from collections.abc import Iterator
+from pathlib import Path
+
+from btc_ai.learning.memory.backend import Reading
+
+CGROUPS = Path("/sys/fs/cgroup")
+MEMBERSHIP = Path("/proc/self/cgroup")
+UNLIMITED = 1 << 60
+
+
+class HostMemory:
+    """RSS of this process, against the host's memory or a tighter control group's limit."""
+
+    name = "host"
+
+    def __init__(self, cgroups: Path = CGROUPS, membership: Path = MEMBERSHIP) -> None:
+        """Where the kernel shows the control groups, and those of this process."""
+        self._cgroups, self._membership = cgroups, membership
+
+    def read(self) -> Reading:
+        """Free is what can be had without swapping; page cache counts as free."""
+        import psutil
+
+        memory = psutil.virtual_memory()
+        rooms = [(memory.available, memory.total)]
+        rooms += _limits(self._cgroups, self._membership)
+        free, total = min(rooms)
+        return Reading(total, max(free, 0), psutil.Process().memory_info().rss)
+
+    def empty_cache(self) -> None:
+        """Collect garbage, then have the C library return freed memory to the system."""
+        gc.collect()
+        with contextlib.suppress(AttributeError):  # malloc_trim is glibc's
+            ctypes.CDLL(None).malloc_trim(0)
+
+
+def _limits(cgroups: Path, membership: Path) -> Iterator[tuple[int, int]]:
+    """Free and total bytes of every control group around this process that has a limit."""
+    for line in membership.read_text().splitlines() if membership.is_file() else []:
+        _, controllers, path = line.split(":", 2)
+        if not controllers:
+            names = ("memory.max", "memory.current", "inactive_file")
+            yield from _walk(cgroups, path, *names)
+        elif "memory" in controllers.split(","):
+            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+            yield from _walk(cgroups / "memory", path, *names)
+
+
+def _walk(
+    base: Path, path: str, limit: str, usage: str, reclaimable: str
+) -> Iterator[tuple[int, int]]:
+    """From the group itself up to `base`; in a container `base` is often the group."""
+    inner = base / path.strip("/")
+    for folder in (inner, *inner.parents):
+        if not folder.is_relative_to(base):
+            return
+        with contextlib.suppress(OSError, ValueError):  # ValueError: the limit reads `max`
+            total = int((folder / limit).read_text())
+            used = int((folder / usage).read_text())
+            statistics = dict(line.split() for line in (folder / "memory.stat").open())
+            if total < UNLIMITED:
+                yield total - used + int(statistics.get(reclaimable, 0)), total

@@ -1,0 +1,134 @@
+"""The signal service: asks a warm worker what the latest models say, and publishes it."""
+
+import asyncio
+import json
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from btc_ai.api.errors import BtcAiError, TrainingError, UsageError
+from btc_ai.api.service import Body, Call, Command, Context, Worker
+from btc_ai.api.settings import bucket_settings, market_of
+from btc_ai.paths import candle_file, latest_model
+from btc_ai.plugins.signal.messages import FollowBody, ModelsBody, PredictBody, Signal
+
+STEP = "btc_ai.plugins.signal.worker:predict_step"
+LOOK_EVERY_S = 0.5
+PREDICT_LIMIT_S = 120.0
+
+
+class SignalService:
+    """Answers `signal.predict`, and follows the candles while somebody asks for it."""
+
+    def __init__(self, context: Context) -> None:
+        """A service over its context; its worker starts with the first question."""
+        self._context = context
+        self._worker: Worker | None = None
+        self._turn = asyncio.Lock()
+        self._until: dict[str, float] = {}
+
+    def commands(self) -> Sequence[Command]:
+        """The rows of the dispatch table."""
+        return (
+            Command("signal.predict", PredictBody, self._predict, PREDICT_LIMIT_S),
+            Command("signal.follow", FollowBody, self._follow),
+        )
+
+    async def start(self) -> None:
+        """Nothing to begin: it works when it is asked."""
+
+    async def stop(self) -> None:
+        """End the worker."""
+        if self._worker is not None:
+            await self._worker.stop()
+
+    def status(self) -> Body:
+        """How many follow the signal."""
+        return {"following": len(self._until)}
+
+    async def _predict(self, body: PredictBody, call: Call) -> Body:
+        return (await self._ask(self._arguments(body), _milliseconds(body.at))).model_dump()
+
+    async def _follow(self, body: FollowBody, call: Call) -> Body:
+        arguments = self._arguments(body)
+        key = json.dumps(arguments)
+        known = key in self._until
+        self._until[key] = time.monotonic() + body.seconds
+        if not known:
+            self._context.spawn("follow", self._publish(key, arguments))
+        return {"symbol": arguments["symbol"], "interval": arguments["interval"]}
+
+    def _arguments(self, body: ModelsBody) -> Body:
+        """Which models, on which candles.
+
+        Raises UsageError for a bucket that there is not, TrainingError where none has a model.
+        """
+        config = self._context.read_config()
+        names = [body.bucket] if body.bucket is not None else list(config.BUCKET_CONFIGS)
+        for name in names:
+            bucket_settings(config, name, 0, 1)
+        models = {name: latest_model(config.MODELS_DIR, name) for name in names}
+        cards = {name: _card(folder) for name, folder in models.items() if folder is not None}
+        if not cards:
+            raise TrainingError(
+                f"there is no model of {', '.join(names)} yet; train one with `btc-ai train`"
+            )
+        newest = max(cards.values(), key=lambda card: str(card["created"]))
+        own = {"symbol": newest["symbol"], "interval": newest["interval"]}
+        given = market_of(config, body.market, body.symbol, body.interval)
+        asked = {key: given[key] for key in own} if body.market or body.symbol else own
+        return {
+            **asked,
+            "models": {
+                name: str(models[name])
+                for name, card in cards.items()
+                if body.bucket is not None or {key: card[key] for key in own} == asked
+            },
+            "data_dir": str(config.DATA_DIR),
+        }
+
+    async def _ask(self, arguments: Body, at: int | None = None) -> Signal:
+        async with self._turn:
+            if self._worker is None:
+                self._worker = self._context.worker("signal")
+            result = await self._worker.run(STEP, {**arguments, "at": at}, lambda body: None)
+        return Signal(**result)
+
+    async def _publish(self, key: str, arguments: Body) -> None:
+        """Publish a signal whenever the candles change, until nobody has asked for it lately."""
+        path = candle_file(Path(arguments["data_dir"]), arguments["symbol"], arguments["interval"])
+        seen = _changed(path)
+        while time.monotonic() < self._until[key]:
+            await asyncio.sleep(LOOK_EVERY_S)
+            if (now := _changed(path)) == seen:
+                continue
+            seen = now
+            try:
+                self._context.publish(await self._ask(arguments))
+            except BtcAiError as error:
+                self._context.log.warning("no signal", reason=str(error))
+        del self._until[key]
+
+
+def _card(folder: Path) -> Body:
+    path = folder / "model.json"
+    try:
+        card = json.loads(path.read_bytes())
+        return {key: card[key] for key in ("created", "symbol", "interval")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise TrainingError(f"{path} cannot be read ({error}); train the bucket again") from None
+
+
+def _changed(path: Path) -> int | None:
+    return path.stat().st_mtime_ns if path.is_file() else None
+
+
+def _milliseconds(text: str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"--at {text!r} is no time such as 2023-06-01T12:00") from None
+    return int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() * 1000)
