@@ -16,7 +16,6 @@ from btc_ai.learning.audit.report import Check, Finding
 from btc_ai.learning.audit.subject import Subject, different, own_copy
 from btc_ai.market.features import build_features
 from btc_ai.market.features.registry import RegisteredFeature
-from btc_ai.market.volatility import volatility
 
 NAME = "prefix invariance"
 ROUNDING = 1e-9
@@ -186,7 +185,7 @@ def _derived(subject: Subject) -> list[Finding]:
     """Matrix, volatility and runs of a prefix that ends behind the training part."""
     candles, settings = subject.candles, subject.settings
     whole = build_features(candles, settings.features, subject.registry)
-    sigma = volatility(candles)
+    sigma = subject.pipeline.volatility(candles)
     first = subject.dataset.splits.train.stop
     for cut in subject.generator(2).integers(first, len(candles), subject.effort.scrambles):
         subject.stop_if_asked()
@@ -195,7 +194,7 @@ def _derived(subject: Subject) -> list[Finding]:
         pairs = {
             "feature matrix": (part.values, whole.values),
             "bars with features": (part.valid, whole.valid),
-            "volatility": (volatility(prefix), sigma),
+            "volatility": (subject.pipeline.volatility(prefix), sigma),
             "hole-free runs": (prefix.segment_ids, candles.segment_ids),
         }
         for name, (ours, full) in pairs.items():

@@ -11,16 +11,19 @@ from btc_ai.learning.network import QNetwork
 from btc_ai.learning.settings import TrainingSettings
 
 UPDATES = 150
+LEARNING_RATE = 2e-3
 BATCH_SIZE = 32
 WINDOW = 32
+LEAST_COST = 0.01
 
 
 def trading_network(subject: Subject) -> QNetwork:
-    """A random network whose policy trades: its value head is not zero."""
+    """A random network whose policy trades, its values of about the size of the cost."""
     generator = torch.Generator().manual_seed(subject.seed)
     network = QNetwork(subject.dataset.columns, subject.settings.horizons, generator)
     with torch.no_grad():
-        network.values.weight.normal_(generator=generator)
+        size = max(subject.environment.cost_scaled, LEAST_COST) / 2
+        network.values.weight.normal_(std=size, generator=generator)
     return network
 
 
@@ -30,6 +33,7 @@ def probe_settings(settings: TrainingSettings, cost_bps: float) -> TrainingSetti
         TrainingSettings("", settings.min_horizon, settings.max_horizon, settings.features),
         bucket=settings.bucket,
         cost_bps=cost_bps,
+        learning_rate=LEARNING_RATE,
         batch_size=BATCH_SIZE,
         window=WINDOW,
         buffer_size=BATCH_SIZE * WINDOW,

@@ -7,6 +7,7 @@ and horizon targets must be what rollouts of the environment earn, and what exac
 """
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from btc_ai.learning.audit.probe import trading_network
@@ -17,7 +18,6 @@ from btc_ai.learning.environment import greedy_table
 from btc_ai.learning.horizons import horizon_targets
 from btc_ai.learning.network import POSITIONS
 from btc_ai.market.scaler import RobustScaler
-from btc_ai.market.volatility import volatility
 
 NAME = "train-serve equality"
 LONG = POSITIONS.index(1)
@@ -84,7 +84,7 @@ def _served(subject: Subject, bars: list[int]) -> tuple[Finding, ...]:
                     bar,
                 ),
             )
-        chosen = greedy_table(network, data.features.new_tensor(row), cost)[0]
+        chosen = subject.pipeline.act(network, torch.from_numpy(row), cost)[0]
         if (chosen != table[bar - first]).any():
             detail = "serving acts otherwise than training does, at equal features"
             return (subject.finding("greedy actions", detail, "Use one code path for both", bar),)
@@ -93,7 +93,8 @@ def _served(subject: Subject, bars: list[int]) -> tuple[Finding, ...]:
 
 def _targets(subject: Subject, bars: list[int]) -> tuple[Finding, ...]:
     settings, data = subject.settings, subject.dataset
-    exact, sigma = exact_returns(subject.candles), volatility(subject.candles)
+    exact = exact_returns(subject.candles)
+    sigma = subject.pipeline.volatility(subject.candles)
     targets = horizon_targets(data, settings.horizons).astype(np.float64)
     rewards = subject.environment.held_returns(settings.discount)
     weights = settings.discount ** np.arange(settings.min_horizon)

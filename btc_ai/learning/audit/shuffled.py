@@ -27,15 +27,15 @@ def shuffled_returns(subject: Subject) -> Check:
     candles = shuffled(subject.candles, subject.generator(5))
     bars = max(subject.needed, min(MOST_BARS, len(candles)))
     settings = probe_settings(subject.settings, cost_bps=0.0)
-    shaken = subject.on(candles.take(slice(0, bars)), settings)
+    shaken = subject.on(candles.take(slice(0, bars)), settings).computable()
     network, environment = short_training(shaken)
     rollout = environment.rollout(network, shaken.dataset.splits.validation)
     net = rollout.net.mean(axis=0)
     mean, error = float(net.mean()), float(net.std()) / math.sqrt(len(net))
     said = f"{BPS * mean:+.3f} ± {BPS * error:.3f} bps a bar"
     looked_at = (
-        f"{UPDATES} updates on {bars:,} shuffled bars without cost, then the greedy policy on the "
-        f"{len(net):,} of the validation part: {said}"
+        f"{UPDATES} updates with {', '.join(shaken.settings.features)} on {bars:,} shuffled bars "
+        f"without cost, then the greedy policy on the {len(net):,} of the validation part: {said}"
     )
     if mean <= STANDARD_ERRORS * error:
         return Check(NAME, looked_at)

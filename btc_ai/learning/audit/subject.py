@@ -7,16 +7,20 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from btc_ai.api.step import StepStoppedError
+from btc_ai.errors import DataError
 from btc_ai.learning.audit.report import Finding
 from btc_ai.learning.dataset import Dataset, needed_candles
-from btc_ai.learning.environment import MarketEnvironment
+from btc_ai.learning.environment import MarketEnvironment, greedy_table
+from btc_ai.learning.network import QNetwork
 from btc_ai.learning.settings import TrainingSettings
 from btc_ai.market.candles import COLUMNS, Candles, iso
 from btc_ai.market.features import FeatureRegistry, build_features
 from btc_ai.market.features.registry import RegisteredFeature
 from btc_ai.market.scaler import RobustScaler
+from btc_ai.market.volatility import volatility
 
 Row = NDArray[np.float32]
 
@@ -33,6 +37,7 @@ def served_features(
 class Pipeline:
     """The pieces that decide what a model learns and does; by default the product's own.
 
+    `serve` and `act` are a live agent's: features of the last bar, and the greedy table of them.
     A test that plants a leak passes another piece.
     """
 
@@ -41,6 +46,8 @@ class Pipeline:
     serve: Callable[[Candles, FeatureRegistry, TrainingSettings, RobustScaler], Row] = (
         served_features
     )
+    act: Callable[[QNetwork, Tensor, float], NDArray[np.int64]] = greedy_table
+    volatility: Callable[[Candles], NDArray[np.float64]] = volatility
 
 
 PRODUCT = Pipeline()
@@ -93,6 +100,29 @@ class Subject:
     def on(self, candles: Candles, settings: TrainingSettings | None = None) -> "Subject":
         """The same on other candles."""
         return dataclasses.replace(self, candles=candles, settings=settings or self.settings)
+
+    def computable(self) -> "Subject":
+        """The same without the features that cannot be computed here.
+
+        A made-up market may leave a sound feature constant, one that counts bars without trades,
+        say. Raises DataError where none is left.
+        """
+        try:
+            assert len(self.dataset)
+            return self
+        except DataError:
+            kept = tuple(name for name in self.settings.features if self._computes(name))
+            if not kept:
+                raise
+            return self.on(self.candles, dataclasses.replace(self.settings, features=kept))
+
+    def _computes(self, feature: str) -> bool:
+        alone = dataclasses.replace(self.settings, features=(feature,))
+        try:
+            self.pipeline.dataset(self.candles, self.registry, alone)
+        except DataError:
+            return False
+        return True
 
     def generator(self, *key: int) -> np.random.Generator:
         """A generator of its own for everything that is drawn."""

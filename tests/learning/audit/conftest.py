@@ -72,6 +72,20 @@ def scaled_on_everything(
     return dataclasses.replace(dataset, scaler=scaler, features=torch.from_numpy(scaled))
 
 
+def centred_volatility(candles: Candles) -> NDArray[np.float64]:
+    """A mean of absolute returns that looks four bars ahead."""
+    log_close = np.log(candles.close)
+    moved = np.abs(np.diff(log_close, prepend=log_close[0]))
+    return np.asarray(np.convolve(moved, np.ones(9) / 9, mode="same") + 1e-5)
+
+
+def with_centred_volatility(
+    candles: Candles, registry: FeatureRegistry, settings: TrainingSettings
+) -> Dataset:
+    dataset = Dataset.from_candles(candles, registry, settings)
+    return dataclasses.replace(dataset, volatility=centred_volatility(candles))
+
+
 class EarlyEnvironment(MarketEnvironment):
     """Training rewards of the bar that the decision was taken on: it has been seen."""
 

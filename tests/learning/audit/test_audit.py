@@ -104,6 +104,7 @@ def test_a_failure_is_told_in_full(walk: Candles, small: TrainingSettings) -> No
     assert "leave the feature out of FEATURES" in finding["advice"]
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_report(walk: Candles, small: TrainingSettings) -> None:
     first, again = (audit(walk, builtin_features(), small) for _ in range(2))
     assert first == again
@@ -128,6 +129,7 @@ def _reached(asked: Iterator[int], limit: int) -> bool:
     return next(asked) >= limit
 
 
+@pytest.mark.slow
 def test_it_stops_when_asked_wherever_it_is(walk: Candles, small: TrainingSettings) -> None:
     asked = 0
 
@@ -186,6 +188,23 @@ def test_the_fewest_candles_that_train_are_enough(small: TrainingSettings, walk:
     enough = walk.take(slice(0, needed_candles(small, lookback=112)))
     report = audit(enough, builtin_features(), small)
     assert report.passed, report.failures
+
+
+def test_a_sound_feature_that_a_made_up_market_leaves_constant_is_no_false_alarm(
+    walk: Candles, small: TrainingSettings
+) -> None:
+    """Bars without trades, and a flag that rises late in the real candles."""
+    quiet = dataclasses.replace(walk, volume=np.where(np.arange(len(walk)) % 7, walk.volume, 0.0))
+    first = walk.time[2_000]
+
+    def halts(candles: Candles) -> dict[str, Any]:
+        return {"untraded": candles.volume == 0, "late": candles.time > first}
+
+    settings = dataclasses.replace(small, features=("price", "planted"))
+    report = audit(quiet, leaking_registry(planted=halts), settings)
+    assert report.passed, report.failures
+    canary = next(check for check in report.checks if check.name == "gap canary")
+    assert "updates with price:" in canary.looked_at
 
 
 @pytest.mark.slow

@@ -14,7 +14,12 @@ from btc_ai.learning.settings import TrainingSettings
 from btc_ai.market.candles import Candles
 from btc_ai.market.features import FeatureRegistry
 from btc_ai.market.quality import check_candles
-from tests.learning.audit.conftest import chikou, leaking_registry, scaled_on_everything
+from tests.learning.audit.conftest import (
+    chikou,
+    leaking_registry,
+    scaled_on_everything,
+    with_centred_volatility,
+)
 
 Audited = Callable[..., Subject]
 
@@ -35,13 +40,8 @@ def test_a_feature_that_reads_ahead_changes_the_action_before(audited: Audited) 
 
 
 def test_a_volatility_that_looks_both_ways_is_caught(audited: Audited) -> None:
-    def centred(candles: Candles, registry: FeatureRegistry, bucket: TrainingSettings) -> Dataset:
-        dataset = Dataset.from_candles(candles, registry, bucket)
-        moved = np.abs(np.diff(np.log(candles.close), prepend=np.log(candles.close[0])))
-        sigma = np.convolve(moved, np.ones(9) / 9, mode="same") + 1e-5
-        return dataclasses.replace(dataset, volatility=sigma)
-
-    (finding,) = scrambled_future(audited(pipeline=Pipeline(dataset=centred))).findings
+    pipeline = Pipeline(dataset=with_centred_volatility)
+    (finding,) = scrambled_future(audited(pipeline=pipeline)).findings
     assert finding.part == "dataset's volatility"
 
 

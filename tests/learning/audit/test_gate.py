@@ -1,6 +1,7 @@
 """The gate by itself, and through the command line, the daemon and the worker."""
 
 import dataclasses
+import importlib
 import json
 import logging
 import os
@@ -85,6 +86,24 @@ def test_other_candles_other_features_and_a_torn_record_are_audited_again(
         (tmp_path / PASSED).write_text(torn)
         assert audited(walk, added)
     assert not audited(walk, added)
+
+
+def test_changed_code_is_audited_again(
+    walk: Candles,
+    added: TrainingSettings,
+    tmp_path: Path,
+    site: Site,  # noqa: F811
+) -> None:
+    package = site.install("tides", FEATURES.format(expression=SOUND))
+    registry = FeatureRegistry()
+    importlib.import_module(package).btc_ai_features(registry)
+    tidal = dataclasses.replace(added, features=("tide",))
+    require_sound_features(walk, registry, tidal, tmp_path)
+    kept = (tmp_path / PASSED).read_bytes()
+    with (site.folder / package / "__init__.py").open("a") as file:
+        file.write("# another version")
+    require_sound_features(walk, registry, tidal, tmp_path)
+    assert (tmp_path / PASSED).read_bytes() != kept
 
 
 def test_built_in_features_are_not_audited(

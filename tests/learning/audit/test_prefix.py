@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from btc_ai.errors import DataError
 from btc_ai.learning.audit.prefix import cut_points, prefix_invariance
-from btc_ai.learning.audit.subject import Subject
+from btc_ai.learning.audit.subject import Pipeline, Subject
 from btc_ai.market.candles import Candles
 from btc_ai.market.features import Feature, builtin_features
 from tests.learning.audit.conftest import (
     Columns,
+    centred_volatility,
     chikou,
     hourly,
     hourly_by_its_end,
@@ -133,6 +134,12 @@ def test_every_run_is_looked_at(audited: Audited, holed: Candles) -> None:
     subject = audited(holed, features=("planted",), registry=leaking_registry(planted=late))
     (finding,) = prefix_invariance(subject).findings
     assert finding.bar is not None and finding.bar >= last.start
+
+
+def test_a_volatility_that_looks_both_ways_is_named(audited: Audited) -> None:
+    subject = audited(pipeline=Pipeline(volatility=centred_volatility))
+    (finding,) = prefix_invariance(subject).findings
+    assert finding.part == "volatility"
 
 
 def test_a_feature_that_fails_is_named(audited: Audited) -> None:

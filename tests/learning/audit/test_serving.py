@@ -2,10 +2,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from torch import Tensor
 
 from btc_ai.learning.audit.serving import train_serve_equality
 from btc_ai.learning.audit.subject import Effort, Pipeline, Subject, served_features
-from btc_ai.learning.environment import MarketEnvironment
+from btc_ai.learning.environment import MarketEnvironment, greedy_table
+from btc_ai.learning.network import QNetwork
 from btc_ai.learning.settings import TrainingSettings
 from btc_ai.market.candles import Candles
 from btc_ai.market.features import FeatureRegistry, build_features, builtin_features
@@ -15,6 +17,7 @@ from tests.learning.audit.conftest import (
     chikou,
     filled_at_the_close,
     leaking_registry,
+    with_centred_volatility,
 )
 
 Audited = Callable[..., Subject]
@@ -58,6 +61,21 @@ def test_a_feature_that_reads_ahead_is_named(audited: Audited) -> None:
     subject = audited(features=("price", "planted"), registry=leaking_registry(planted=chikou))
     (finding,) = train_serve_equality(subject).findings
     assert finding.part == "feature columns planted.span"
+
+
+def test_serving_that_acts_on_other_costs_is_caught(audited: Audited) -> None:
+    def for_free(network: QNetwork, features: Tensor, cost: float) -> Any:
+        return greedy_table(network, features, 0.0)
+
+    pipeline = Pipeline(act=for_free)
+    (finding,) = train_serve_equality(audited(pipeline=pipeline, effort=Effort())).findings
+    assert finding.part == "greedy actions"
+
+
+def test_targets_in_a_unit_that_serving_cannot_know_are_caught(audited: Audited) -> None:
+    pipeline = Pipeline(dataset=with_centred_volatility)
+    (finding,) = train_serve_equality(audited(pipeline=pipeline)).findings
+    assert finding.part == "horizon targets"
 
 
 def test_a_reward_from_the_close_is_caught(audited: Audited, gaps: Candles) -> None:
