@@ -112,7 +112,7 @@ def test_the_pipeline_proves_itself(trained: House) -> None:
     [
         (("evaluate", "--bucket", "Shrt"), 2, "did you mean 'Short'"),
         (("evaluate", "--bucket", "Long"), 1, "Long has no model yet"),
-        (("evaluate", "--from", "tomorrow"), 2, "is no date"),
+        (("evaluate", "--from", "tomorrow"), 2, "is no date or time"),
         (("evaluate", "--from", "2019-01-01", "--to", "2019-02-01"), 1, "does not lie within"),
         (("evaluate", "--folds", "2", "--from", "2024-01-01"), 2, "exclude each other"),
         (("evaluate", "--episodes", "5"), 2, "are for --folds"),
@@ -122,7 +122,7 @@ def test_the_pipeline_proves_itself(trained: House) -> None:
         (("test-pipeline", "--markets", "G9"), 2, "unknown market 'G9'"),
         (("test-pipeline", "--sequence", "Shrt"), 2, "did you mean 'Short'"),
         (("predict", "--bucket", "Long"), 1, "no model of Long"),
-        (("predict", "--at", "noon"), 2, "is no time"),
+        (("predict", "--at", "noon"), 2, "is no date or time"),
         (("predict", "--at", "2019-01-01"), 1, "does not lie within"),
     ],
 )
