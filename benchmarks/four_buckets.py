@@ -23,7 +23,7 @@ def main() -> int:
     parser.add_argument("candles", type=Path, nargs="?")
     candles: Path | None = parser.parse_args().candles
     with tempfile.TemporaryDirectory(prefix="btc-ai-") as folder:
-        house = _House(Path(folder))
+        house = House(Path(folder))
         if candles:
             file = str(candles.absolute())
             house.run("data", "import", file, "--symbol", "BTC/USDT", "--interval", "5m")
@@ -54,7 +54,7 @@ def _report(shown: dict[str, Any], seconds: float) -> int:
     return int(seconds > LIMIT_S or peak > LIMIT_MB)
 
 
-class _House:
+class House:
     """A configuration and a daemon of its own."""
 
     def __init__(self, root: Path) -> None:

@@ -17,6 +17,7 @@ BATCH, EVERY = 32, 4
 """stable-baselines3's DQN learns from 32 transitions every 4 steps: a replay ratio of 8."""
 
 Observation = NDArray[np.float32]
+Peer = DQN | PPO
 
 
 class TradingEnv(gym.Env[Observation, np.int64]):
@@ -93,7 +94,7 @@ def make_ppo(environment: MarketEnvironment, discount: float) -> PPO:
     )  # fmt: skip
 
 
-def greedy_table(model: DQN | PPO, features: Observation) -> NDArray[np.int64]:
+def greedy_table(model: Peer, features: Observation) -> NDArray[np.int64]:
     """Index of the greedy position for each position held before [bars, 3]."""
     columns = []
     for held in POSITIONS:

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 from btc_ai.config import INTERVAL_PATTERN, SAMPLE_SYMBOL, SYMBOL_PATTERN, Config, nearest
@@ -75,3 +76,16 @@ def market_of(config: Config, market: str | None, symbol: str | None, interval: 
         "symbol": SAMPLE_SYMBOL if market else (symbol or config.SYMBOL),
         "interval": interval or ("5m" if market else config.INTERVAL),
     }
+
+
+def milliseconds(option: str, text: str | None) -> int | None:
+    """Ms since 1970 of a date or time of ISO 8601, UTC where it has no zone; raises UsageError."""
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(
+            f"{option} {text[:60]!r} is no date or time such as 2023-06-01 or 2023-06-01T12:00"
+        ) from None
+    return int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() * 1000)

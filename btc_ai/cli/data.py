@@ -140,7 +140,7 @@ def sample(
     ctx: typer.Context,
     bars: Annotated[
         int, typer.Option(min=1_000, max=2_000_000, help="Number of 5-minute bars.")
-    ] = 60_000,
+    ] = 120_000,
     seed: Annotated[int, typer.Option(min=0, help="Another seed, another market.")] = 0,
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace another sample market.")

@@ -32,22 +32,28 @@ class QNetwork(nn.Module):
     """
 
     def __init__(
-        self, columns: Sequence[str], horizons: Sequence[int], generator: torch.Generator
+        self,
+        columns: Sequence[str],
+        horizons: Sequence[int],
+        generator: torch.Generator,
+        *,
+        hidden: int = HIDDEN,
     ) -> None:
         """Weights are drawn from `generator` alone (Kaiming uniform); both heads start at 0."""
         super().__init__()
+        self.hidden = hidden
         self.columns = tuple(columns)
         self.horizons = tuple(horizons)
         self.trunk = nn.Sequential(
-            _linear(len(columns), HIDDEN),
-            nn.LayerNorm(HIDDEN),
+            _linear(len(columns), hidden),
+            nn.LayerNorm(hidden),
             nn.ReLU(inplace=True),
-            _linear(HIDDEN, HIDDEN),
-            nn.LayerNorm(HIDDEN),
+            _linear(hidden, hidden),
+            nn.LayerNorm(hidden),
             nn.ReLU(inplace=True),
         )
-        self.values = _linear(HIDDEN, len(POSITIONS))
-        self.horizon_head = _linear(HIDDEN, BASIS)
+        self.values = _linear(hidden, len(POSITIONS))
+        self.horizon_head = _linear(hidden, BASIS)
         self.basis: Tensor
         self.register_buffer("basis", horizon_basis(horizons), persistent=False)
         self._initialise(generator)

@@ -23,7 +23,7 @@ from btc_ai.errors import DataError
 from btc_ai.market.candles import Candles, interval_ms
 from btc_ai.market.store import CandleStore
 
-BARS = 60_000
+BARS = 120_000
 BETA = 0.1
 RHO = 0.99
 SIGMA = 15e-4

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from btc_ai.api.settings import bucket_settings, market_of
+from btc_ai.api.settings import bucket_settings, market_of, milliseconds
 from btc_ai.config import SAMPLE_SYMBOL, Config
 from btc_ai.errors import UsageError
 
@@ -46,3 +46,11 @@ def test_buckets_that_there_are_not(config: Config) -> None:
         bucket_settings(config, "Medum", 0, 1)
     with pytest.raises(UsageError, match="MAX_EPISODES"):
         bucket_settings(config, "Medium", 0, 101)
+
+
+def test_times_are_utc_unless_they_say_otherwise() -> None:
+    assert milliseconds("--at", None) is None
+    assert milliseconds("--at", "1970-01-02") == 86_400_000
+    assert milliseconds("--at", "1970-01-01T01:00+01:00") == 0
+    with pytest.raises(UsageError, match="--at 'soon' is no date or time"):
+        milliseconds("--at", "soon")

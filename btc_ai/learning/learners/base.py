@@ -41,7 +41,9 @@ class QLearner:
         self.settings = settings
         self.environment = environment
         self.network = network.to(device)
-        self._average = QNetwork(network.columns, settings.horizons, generator).to(device)
+        self._average = QNetwork(
+            network.columns, settings.horizons, generator, hidden=network.hidden
+        ).to(device)
         self._average.load_state_dict(network.state_dict())
         self._weights = list(network.parameters())
         self._averaged = [weight.data for weight in self._average.parameters()]

@@ -1,10 +1,8 @@
 """Turns a command and the configuration into the steps of a job."""
 
-from datetime import UTC, datetime
-
 from btc_ai.api.errors import TrainingError, UsageError
 from btc_ai.api.service import Body
-from btc_ai.api.settings import bucket_settings, market_of
+from btc_ai.api.settings import bucket_settings, market_of, milliseconds
 from btc_ai.config import Config, nearest
 from btc_ai.paths import candle_file, latest_model, trials_file
 from btc_ai.plugins.evaluation.messages import AuditBody, EvaluateBody, PipelineBody
@@ -33,7 +31,7 @@ def evaluate_steps(config: Config, body: EvaluateBody) -> list[Step]:
 
 
 def _range_step(config: Config, body: EvaluateBody, bucket: str) -> Step:
-    _check_bucket(config, bucket)
+    bucket_settings(config, bucket, 0, 1)
     model = latest_model(config.MODELS_DIR, bucket)
     if model is None:
         raise TrainingError(
@@ -42,8 +40,8 @@ def _range_step(config: Config, body: EvaluateBody, bucket: str) -> Step:
     return bucket, _step(
         "evaluate_step",
         model=str(model),
-        start=_milliseconds("--from", body.start),
-        end=_milliseconds("--to", body.end),
+        start=milliseconds("--from", body.start),
+        end=milliseconds("--to", body.end),
         **_named_market(config, body),
         **_folders(config),
     )
@@ -134,17 +132,3 @@ def _trained(config: Config) -> list[str]:
             f"there are no models in {config.MODELS_DIR}; train some with `btc-ai train`"
         )
     return names
-
-
-def _check_bucket(config: Config, bucket: str) -> None:
-    bucket_settings(config, bucket, 0, 1)
-
-
-def _milliseconds(option: str, text: str | None) -> int | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"{option} {text!r} is no date such as 2023-06-01") from None
-    return int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() * 1000)

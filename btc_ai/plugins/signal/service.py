@@ -4,12 +4,11 @@ import asyncio
 import json
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
-from btc_ai.api.errors import BtcAiError, TrainingError, UsageError
+from btc_ai.api.errors import BtcAiError, TrainingError
 from btc_ai.api.service import Body, Call, Command, Context, Worker
-from btc_ai.api.settings import bucket_settings, market_of
+from btc_ai.api.settings import bucket_settings, market_of, milliseconds
 from btc_ai.paths import candle_file, latest_model
 from btc_ai.plugins.signal.messages import FollowBody, ModelsBody, PredictBody, Signal
 
@@ -48,7 +47,7 @@ class SignalService:
         return {"following": len(self._until)}
 
     async def _predict(self, body: PredictBody, call: Call) -> Body:
-        return (await self._ask(self._arguments(body), _milliseconds(body.at))).model_dump()
+        return (await self._ask(self._arguments(body), milliseconds("--at", body.at))).model_dump()
 
     async def _follow(self, body: FollowBody, call: Call) -> Body:
         arguments = self._arguments(body)
@@ -122,13 +121,3 @@ def _card(folder: Path) -> Body:
 
 def _changed(path: Path) -> int | None:
     return path.stat().st_mtime_ns if path.is_file() else None
-
-
-def _milliseconds(text: str | None) -> int | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"--at {text!r} is no time such as 2023-06-01T12:00") from None
-    return int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() * 1000)
