@@ -44,7 +44,7 @@ def test_what_is_held_now_is_what_a_rollout_holds_there(
     network = QNetwork(known.dataset.columns, settings.horizons, torch.Generator().manual_seed(1))
     with torch.no_grad():
         network.values.weight.normal_(generator=torch.Generator().manual_seed(2))
-        network.values.bias += torch.tensor([20.0, 0.0, 20.0])
+        network.values.bias.copy_(torch.tensor([20.0, 0.0, 20.0]))
     later = known.rollout(network, slice(0, len(candles))).positions[:, bars - 1]
     held = now.newest_positions(network)
     assert held.tolist() == later.tolist()
