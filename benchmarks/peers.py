@@ -1,6 +1,6 @@
 """stable-baselines3 on our markets: the same network, the same observations, one bar a step."""
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import gymnasium as gym
 import numpy as np
@@ -17,7 +17,7 @@ BATCH, EVERY = 32, 4
 """stable-baselines3's DQN learns from 32 transitions every 4 steps: a replay ratio of 8."""
 
 Observation = NDArray[np.float32]
-Peer = DQN | PPO
+Peer: TypeAlias = DQN | PPO
 
 
 class TradingEnv(gym.Env[Observation, np.int64]):
