@@ -1,6 +1,6 @@
 # make demo: set everything up, train all four buckets on the sample market, show the result.
 # make test: set everything up, check the code, run every test.
-# make bench [CANDLES=file]: measure every claim of speed; writes benchmarks/results.md.
+# make bench [CANDLES=folder]: measure every claim of speed; writes benchmarks/results.md.
 
 VENV ?= .venv
 BIN := $(VENV)/bin

@@ -1,8 +1,10 @@
 """`make bench`: every benchmark, one after the other; writes `benchmarks/results.md`.
 
-`python -m benchmarks [CANDLES]`: a file with a year of 5-minute candles for the whole run.
+`python -m benchmarks [FOLDER]`: with a folder of parquet files named like btcusdt_5m_2023.parquet
+the whole run takes the first of 5-minute candles, and `real_candles` all of them.
 """
 
+import argparse
 import platform
 import subprocess
 import sys
@@ -31,8 +33,20 @@ def run(name: str, arguments: list[str]) -> tuple[str, bool]:
     return done.stdout.strip(), done.returncode == 0
 
 
+def planned(folder: Path | None) -> dict[str, list[str]]:
+    """The benchmarks and their arguments, in order."""
+    arguments: dict[str, list[str]] = {name: [] for name in BENCHMARKS}
+    if folder is not None:
+        year = next(iter(sorted(folder.glob("*_5m_*.parquet"))), None)
+        arguments["four_buckets"] = [str(year)] if year else []
+        arguments["real_candles"] = [str(folder)]
+    return arguments
+
+
 def main() -> int:
     """Run them all; exit status 1 where a bar was missed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, nargs="?")
     today = datetime.now(UTC).date()
     versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
     parts = [
@@ -41,8 +55,8 @@ def main() -> int:
         "Written by `make bench`; machines differ: compare ratios.",
     ]
     reached = True
-    for name in BENCHMARKS:
-        text, ok = run(name, sys.argv[1:] if name == "four_buckets" else [])
+    for name, arguments in planned(parser.parse_args().folder).items():
+        text, ok = run(name, arguments)
         reached &= ok
         parts.append(f"## {name}\n\n```\n{text}\n```" + ("" if ok else "\n\nA bar was missed."))
     RESULTS.write_text("\n\n".join(parts) + "\n")
