@@ -59,8 +59,14 @@ def _row(report: dict[str, Any]) -> str:
         f"{hold['evaluation']['net_bps_per_bar']:+7.4f}  "
         f"{'–' if dsr is None else format(dsr, '.3f'):>5} "
         f"{'–' if pbo is None else format(pbo, '.2f'):>5}  "
-        f"{'an edge' if report['passed'] else report['verdict'].partition('(')[0].strip()}"
+        f"{_verdict(report, model)}"
     )
+
+
+def _verdict(report: dict[str, Any], model: dict[str, Any]) -> str:
+    if not model["evaluation"]["trades"]:
+        return "stayed flat"
+    return "an edge" if report["passed"] else "not shown to be more than luck"
 
 
 if __name__ == "__main__":

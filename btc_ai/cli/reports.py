@@ -1,16 +1,19 @@
 """What `btc-ai evaluate`, `audit`, `test-pipeline` and `predict` print."""
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from btc_ai.cli.tables import instant, number
+from btc_ai.cli.tables import fitted, instant, number
 
 Body = dict[str, Any]
 
 POLICY_COLUMNS = ("policy", "bps/bar", "95 %", "return", "Sharpe", "max dd", "pf", "trades")
+POLICY_COLUMNS_LEFT_OUT_FIRST = ("max dd", "pf", "Sharpe")
 POLICY_NAMES = {"buy_and_hold": "hold"}
 
 
@@ -19,7 +22,14 @@ def print_evaluation(job: Body) -> None:
     console = _console()
     for part in job["parts"]:
         report = part["result"]
-        console.print(_policies(report))
+        console.print(
+            fitted(
+                partial(_policies, report),
+                POLICY_COLUMNS,
+                POLICY_COLUMNS_LEFT_OUT_FIRST,
+                console.width,
+            )
+        )
         if report["policies"]["model"]["evaluation"]["trades"]:
             console.print(_costs(report), markup=False)
         for fold in report["folds"]:
@@ -43,27 +53,28 @@ def print_evaluation(job: Body) -> None:
         console.print(f"  {report['verdict']}\n", markup=False)
 
 
-def _policies(report: Body) -> Table:
+def _policies(report: Body, shown: Sequence[str]) -> Table:
     synthetic = " (synthetic)" if report["synthetic"] else ""
     market = f"{report['symbol']} {report['interval']}{synthetic}"
     table = _table(
         f"{report['bucket']} on {market}, {instant(report['start'])} to {instant(report['end'])} "
         f"UTC, {report['cost_bps']:g} bps a side"
     )
-    for name in POLICY_COLUMNS:
-        table.add_column(name, justify="left" if name == "policy" else "right", no_wrap=True)
+    for column in shown:
+        table.add_column(column, justify="left" if column == "policy" else "right", no_wrap=True)
     for name, policy in report["policies"].items():
         own, around = policy["evaluation"], policy["intervals"]["net_bps_per_bar"]
-        table.add_row(
-            POLICY_NAMES.get(name, name),
-            number(own["net_bps_per_bar"], "+.3f"),
-            _interval(around, "+.2f"),
-            number(own["total_return"], "+.1%"),
-            number(own["sharpe"], ".1f"),
-            number(own["max_drawdown"], ".1%"),
-            number(own["profit_factor"], ".2f"),
-            number(own["trades"], ",d"),
-        )
+        cells = {
+            "policy": POLICY_NAMES.get(name, name),
+            "bps/bar": number(own["net_bps_per_bar"], "+.3f"),
+            "95 %": _interval(around, "+.2f"),
+            "return": number(own["total_return"], "+.1%"),
+            "Sharpe": number(own["sharpe"], ".1f"),
+            "max dd": number(own["max_drawdown"], ".1%"),
+            "pf": number(own["profit_factor"], ".2f"),
+            "trades": number(own["trades"], ",d"),
+        }
+        table.add_row(*(cells[column] for column in shown))
     return table
 
 
@@ -187,5 +198,10 @@ def _console() -> Console:
 
 def _table(title: str) -> Table:
     return Table(
-        title=title or None, title_justify="left", box=box.SIMPLE, pad_edge=False, padding=(0, 1)
-    )  # fmt: skip
+        title=title or None,
+        title_justify="left",
+        box=box.SIMPLE,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, 1),
+    )

@@ -32,7 +32,8 @@ def print_run(run: Body) -> None:
 
 def _print_step(console: Console, step: Body) -> None:
     console.print(
-        f"\n{step['bucket']}: {step['state']}, {step['episode']}/{step['episodes']} episodes"
+        f"\n{step['bucket']}: {step['state']}, {step['episode']}/{step['episodes']} episodes "
+        f"by {step['learner']}"
     )
     plan, outcome = step["transfer"], step["outcome"]
     if step["continued_from"]:
@@ -66,10 +67,11 @@ def _evidence(validation: Body) -> str:
     """Whether the model trades, in words; nothing for runs that were not yet asked."""
     if "abstains" not in validation:
         return ""
-    t = f"t {number(validation['t_value'], '.1f')}"
+    t = validation["t_value"]
+    found = "never traded there" if t is None else f"t {t:.1f} against staying flat"
     if not validation["abstains"]:
-        return f" ({t} against staying flat)"
-    return f"\n  abstains: no evidence on validation ({t} against staying flat), so it stays flat"
+        return f" ({found})"
+    return f"\n  abstains: no evidence on validation ({found}), so it stays flat"
 
 
 def _history(rows: list[Body]) -> Table:

@@ -1,9 +1,11 @@
 """Tables and words for runs."""
 
 import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rich import box
+from rich.console import Console
 from rich.table import Table
 
 from btc_ai.cli.context import market_name
@@ -12,7 +14,7 @@ Body = dict[str, Any]
 
 COLUMNS = ("bucket", "bps/bar", "return", "Sharpe", "max dd", "win", "pf", "trades", "hold")
 LEFT_OUT_FIRST = ("max dd", "Sharpe", "win")
-FULL_WIDTH = 78
+UNLIMITED = 10_000
 
 
 def number(value: float | None, form: str) -> str:
@@ -55,12 +57,27 @@ def instant(milliseconds: int) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.gmtime(milliseconds / 1000))
 
 
-def summary(state: Body, width: int) -> Table:
-    """The results of each bucket on the held-out test part, beside the baselines.
+def fitted(
+    draw: Callable[[Sequence[str]], Table],
+    columns: Sequence[str],
+    left_out_first: Sequence[str],
+    width: int,
+) -> Table:
+    """A table of as many of the columns as fit, so that no number is cut."""
+    wide = Console(width=UNLIMITED)
+    for count in range(len(left_out_first) + 1):
+        table = draw([name for name in columns if name not in left_out_first[:count]])
+        if wide.measure(table).maximum <= width:
+            break
+    return table
 
-    In less than 78 characters some columns are left out, so that no number is cut.
-    """
-    shown = [name for name in COLUMNS if width >= FULL_WIDTH or name not in LEFT_OUT_FIRST]
+
+def summary(state: Body, width: int) -> Table:
+    """The results of each bucket on the held-out test part, beside the baselines."""
+    return fitted(lambda shown: _summary(state, shown), COLUMNS, LEFT_OUT_FIRST, width)
+
+
+def _summary(state: Body, shown: Sequence[str]) -> Table:
     captions = ["flat earns 0; hold: buy and hold; pf: profit factor; dd: drawdown"]
     if any(_abstains(step) for step in state["steps"]):
         captions.append("abstains: no evidence on validation that trading pays, so it stays flat")
@@ -70,6 +87,7 @@ def summary(state: Body, width: int) -> Table:
         title_justify="left",
         caption_justify="left",
         box=box.SIMPLE,
+        show_edge=False,
         pad_edge=False,
         padding=(0, 1),
     )

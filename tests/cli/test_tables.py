@@ -15,8 +15,8 @@ RESULT = {
 }  # fmt: skip
 
 
-def drawn(bucket: str, width: int) -> str:
-    evaluation = {"model": RESULT, "buy_and_hold": RESULT}
+def drawn(bucket: str, width: int, result: dict[str, Any] = RESULT) -> str:
+    evaluation = {"model": result, "buy_and_hold": result}
     outcome = {"validation": {"abstains": False}, "evaluation": evaluation}
     state: dict[str, Any] = {
         "run": "abc234", "symbol": "BTC/USDT", "interval": "5m", "synthetic": False,
@@ -37,6 +37,13 @@ def test_no_number_is_cut(bucket: str, width: int) -> None:
     assert "…" not in text
     assert text.count("-0.0977") == 2
     assert "12,448" in text
+
+
+def test_a_wide_number_costs_a_column_not_the_name_of_the_bucket() -> None:
+    text = drawn("Scalping", 80, {**RESULT, "profit_factor": 1190.04, "trades": 1_112_448})
+    assert "Scalping" in text
+    assert "1190.04" in text
+    assert "max dd" not in text
 
 
 def test_every_column_from_80_characters_on() -> None:

@@ -63,6 +63,7 @@ class StepView(BaseModel):
     position: int
     bucket: str
     state: str
+    learner: LearnerName
     episodes: int
     episode: int
     metrics: Body

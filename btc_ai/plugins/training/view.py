@@ -40,6 +40,7 @@ def _step_view(job: Job, step: Step, progress: Body | None) -> StepView:
         position=step.position,
         bucket=step.name,
         state=_state(job, step),
+        learner=step.spec["settings"]["learner"],
         episodes=step.spec["settings"]["episodes"],
         episode=newest.get("episode", 0),
         metrics=newest.get("metrics", {}),
