@@ -12,7 +12,7 @@ demo: install
 	@bash scripts/demo.sh "$(abspath $(BIN))"
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: install-dev
 	$(BIN)/ruff check .
