@@ -16,6 +16,10 @@ from typing import Any
 
 from benchmarks.four_buckets import House
 
+BASELINES = {
+    "buy_and_hold": "hold", "random": "random", "macd": "macd", "momentum": "momentum",
+}  # fmt: skip
+
 
 def main() -> int:
     """Print a row a market and bucket."""
@@ -24,7 +28,8 @@ def main() -> int:
     parser.add_argument("--folds", type=int, default=4)
     parser.add_argument("--episodes", type=int, default=50)
     options = parser.parse_args()
-    print("market        bucket    bps/bar            95 %     hold    DSR   PBO  verdict")
+    names = "".join(f"{name:>9}" for name in BASELINES.values())
+    print(f"market       bucket     bps/bar              95 %{names}   DSR   PBO  verdict")
     with tempfile.TemporaryDirectory(prefix="btc-ai-") as folder:
         house = House(Path(folder))
         try:
@@ -48,19 +53,22 @@ def _market(house: House, file: Path, options: argparse.Namespace) -> None:
 
 
 def _row(report: dict[str, Any]) -> str:
-    model, hold = (report["policies"][name] for name in ("model", "buy_and_hold"))
+    model = report["policies"]["model"]
     around = model["intervals"]["net_bps_per_bar"]
+    interval = f"[{around['low']:+.3f}, {around['high']:+.3f}]"
     selection = report["selection"]
     dsr, pbo = selection["deflated_sharpe"], selection["overfitting"]
+    others = "".join(f"{_net(report['policies'][name]):>+9.4f}" for name in BASELINES)
     return (
-        f"{report['symbol']:9} {report['interval']:3} {report['bucket']:8} "
-        f"{model['evaluation']['net_bps_per_bar']:+8.4f}  "
-        f"[{around['low']:+.3f}, {around['high']:+.3f}]  "
-        f"{hold['evaluation']['net_bps_per_bar']:+7.4f}  "
+        f"{report['symbol']:9} {report['interval']:2} {report['bucket']:8} {_net(model):>+9.4f} "
+        f"{interval:>17}{others} "
         f"{'–' if dsr is None else format(dsr, '.3f'):>5} "
-        f"{'–' if pbo is None else format(pbo, '.2f'):>5}  "
-        f"{_verdict(report, model)}"
+        f"{'–' if pbo is None else format(pbo, '.2f'):>5}  {_verdict(report, model)}"
     )
+
+
+def _net(policy: dict[str, Any]) -> float:
+    return float(policy["evaluation"]["net_bps_per_bar"])
 
 
 def _verdict(report: dict[str, Any], model: dict[str, Any]) -> str:
