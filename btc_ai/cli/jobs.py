@@ -1,6 +1,7 @@
 """Follows an evaluation job until it ends, and fetches its results."""
 
 import sys
+import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 Body = dict[str, Any]
 
 ENDED = ("done", "failed", "stopped")
+LINE_EVERY_S = 10.0
 
 
 class InterruptedJobError(BtcAiError):
@@ -71,10 +73,10 @@ def _follow(client: "Client", feed: "Subscription", job: str, progress: Progress
 
 
 def make_progress(here: Globals) -> Progress:
-    """A bar on a terminal, nothing in a pipe: what is printed is the result."""
-    if sys.stderr.isatty() and not here.quiet:
-        return _Bars()
-    return _Silence()
+    """On stderr a bar on a terminal, now and then a line elsewhere: stdout is for the result."""
+    if here.quiet:
+        return _Silence()
+    return _Bars() if sys.stderr.isatty() else _Lines()
 
 
 class _Silence:
@@ -85,6 +87,19 @@ class _Silence:
 
     def close(self) -> None:
         """Nothing."""
+
+
+class _Lines(_Silence):
+    """A line every ten seconds."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def show(self, part: str, share: float, text: str) -> None:
+        """Write a line, if it is time."""
+        if time.monotonic() - self._last >= LINE_EVERY_S:
+            self._last = time.monotonic()
+            sys.stderr.write(f"{part}: {share:.0%}, {text}\n")
 
 
 class _Bars:

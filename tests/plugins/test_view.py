@@ -7,7 +7,9 @@ SPEC = {"symbol": "BTC/USDT", "interval": "5m", "market": None, "seed": 0, "tran
 
 
 def step(position: int, name: str, state: str) -> Step:
-    return Step(position, name, state, {"settings": {"learner": "cfq", "episodes": 3}}, {}, None, None)
+    return Step(
+        position, name, state, {"settings": {"learner": "cfq", "episodes": 3}}, {}, None, None
+    )
 
 
 def states(job_state: str, first: int | None = None) -> list[str]:
