@@ -1,11 +1,13 @@
 """`make bench`: every benchmark, one after the other; writes `benchmarks/results.md`.
 
 `python -m benchmarks [FOLDER]`: with a folder of parquet files named like btcusdt_5m_2023.parquet
-the whole run takes the first of 5-minute candles, and `real_candles` all of them.
+the whole run takes the first of 5-minute candles, and `real_candles` all of them. With `--only`
+some are measured anew and the others' results stay.
 """
 
 import argparse
 import platform
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -14,6 +16,7 @@ from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results.md"
 BENCHMARKS = ("throughput", "scaling", "learning_curve", "known_markets", "four_buckets", "spine")
+WITH_CANDLES = ("real_candles",)
 PACKAGES = ("btc-ai", "torch", "numpy", "pandas", "pyzmq", "typer", "stable-baselines3")
 
 
@@ -39,27 +42,43 @@ def planned(folder: Path | None) -> dict[str, list[str]]:
     if folder is not None:
         year = next(iter(sorted(folder.glob("*_5m_*.parquet"))), None)
         arguments["four_buckets"] = [str(year)] if year else []
-        arguments["real_candles"] = [str(folder)]
+        arguments |= {name: [str(folder)] for name in WITH_CANDLES}
     return arguments
 
 
+def earlier() -> dict[str, str]:
+    """The sections of the results as they are, by benchmark."""
+    text = RESULTS.read_text() if RESULTS.exists() else ""
+    _, *parts = re.split(r"^## (.+)$", text, flags=re.MULTILINE)
+    return dict(zip(parts[::2], (part.strip() for part in parts[1::2]), strict=True))
+
+
+def head() -> str:
+    """Machine and versions."""
+    versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
+    return (
+        f"# Benchmark results\n\n{processor()}, Python {platform.python_version()}, {versions}.\n"
+        "Written by `make bench`; machines differ: compare ratios."
+    )
+
+
 def main() -> int:
-    """Run them all; exit status 1 where a bar was missed."""
+    """Run them; exit status 1 where a bar was missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?")
-    today = datetime.now(UTC).date()
-    versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
-    parts = [
-        "# Benchmark results",
-        f"{today}, {processor()}, Python {platform.python_version()}, {versions}.\n"
-        "Written by `make bench`; machines differ: compare ratios.",
-    ]
-    reached = True
-    for name, arguments in planned(parser.parse_args().folder).items():
-        text, ok = run(name, arguments)
+    parser.add_argument("--only", nargs="*", choices=[*BENCHMARKS, *WITH_CANDLES], default=None)
+    options = parser.parse_args()
+    plan = planned(options.folder)
+    if missing := [name for name in options.only or () if name not in plan]:
+        parser.error(f"{', '.join(missing)} needs a folder of candles")
+    sections, reached = earlier() if options.only else {}, True
+    for name in options.only or plan:
+        text, ok = run(name, plan[name])
         reached &= ok
-        parts.append(f"## {name}\n\n```\n{text}\n```" + ("" if ok else "\n\nA bar was missed."))
-    RESULTS.write_text("\n\n".join(parts) + "\n")
+        verdict = "" if ok else "A bar was missed. "
+        sections[name] = f"{verdict}{datetime.now(UTC).date()}\n\n```\n{text}\n```"
+        parts = [f"## {one}\n\n{sections[one]}" for one in plan if one in sections]
+        RESULTS.write_text("\n\n".join([head(), *parts]) + "\n")
     return 0 if reached else 1
 
 
