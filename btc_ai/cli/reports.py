@@ -154,6 +154,9 @@ def print_pipeline(job: Body) -> None:
     console.print(table)
     for name, title in {row["market"]: row["title"] for row in rows}.items():
         console.print(f"  {name}: {title}", markup=False)
+    for row in rows:
+        for note in row["notes"]:
+            console.print(f"  {row['market']} {row['bucket']}: {note}", markup=False)
     for part in job["parts"]:
         if "checks" in part["result"]:
             _print_checks(console, part["result"])

@@ -8,6 +8,7 @@ were filled when they should have been.
 """
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from btc_ai.learning.bucket import train_bucket
-from btc_ai.learning.environment import MarketEnvironment
+from btc_ai.learning.environment import MarketEnvironment, Rollout
 from btc_ai.learning.evaluation import accounting
+from btc_ai.learning.evidence import EVIDENCE, block_means, t_value
 from btc_ai.learning.markets.datasets import features_of, seen_by, settings_for
 from btc_ai.learning.markets.market import KnownMarket
 from btc_ai.learning.markets.registry import LAG_TEST
@@ -33,6 +35,9 @@ FRESH = 1_000_000
 SHARE, SHARE_OF_INTERVALS = 0.95, 0.93
 FULL_BUDGET, SHARE_BELOW = 500_000, 0.75
 """Decisions of training from which on these shares are asked for, and what is asked for below."""
+SURELY_SEEN = EVIDENCE + 1.645
+"""The t-value from which on a good policy shows enough evidence to trade in 95 % of samples."""
+
 LEAST_NET_BPS, MOST_TURNOVER = -0.02, 0.005
 LAG_BOUNDS_BPS = (0.93, 1.05)
 
@@ -45,6 +50,8 @@ class Proof:
     same path; optimal: its exact value. share: achieved / best, None where there is nothing to be
     earned. realised: of the learned policy by the returns themselves. turnover: |Δposition| a bar.
     cpu_seconds: of training, features and checkpoints included. decisions: trained on.
+    attainable_t: the t-value against staying flat that the best policy would show on as many bars
+    as the validation part has; None where there is nothing to be earned.
     """
 
     market: str
@@ -60,6 +67,12 @@ class Proof:
     abstains: bool
     cpu_seconds: float
     decisions: int = FULL_BUDGET
+    attainable_t: float | None = None
+
+    @property
+    def may_abstain(self) -> bool:
+        """Whether it abstains where even the best policy might not be told from luck."""
+        return self.abstains and self.attainable_t is not None and self.attainable_t < SURELY_SEEN
 
     @property
     def least_share(self) -> float:
@@ -76,6 +89,8 @@ class Proof:
             inside = low <= self.realised_bps <= high
             words = f"realised {self.realised_bps:+.3f} bps a bar is not within {low} … {high}"
             return [] if inside else [words]
+        if self.may_abstain:
+            return []
         if self.share is not None:
             least = self.least_share
             words = f"{self.share:.1%} of the optimum, not {least:.0%}"
@@ -150,4 +165,13 @@ def score(
         abstains=bool(model.card["validation"]["abstains"]),
         cpu_seconds=cpu_seconds,
         decisions=settings.episodes * settings.buffer_size,
+        attainable_t=_attainable_t(best, model, settings) if optimum.value_bps > 0 else None,
     )
+
+
+def _attainable_t(best: Rollout, model: Model, settings: TrainingSettings) -> float | None:
+    """That of the best policy on its long path, brought to the length of the validation part."""
+    start, end = model.card["parts"]["validation"]
+    validated = (end - start) / model.card["interval_ms"]
+    t = t_value(block_means(best, settings.max_horizon))
+    return None if t is None else t * math.sqrt(validated / len(best.returns))

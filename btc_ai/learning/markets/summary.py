@@ -22,6 +22,7 @@ class Summary:
     low, high: 95 % interval of `achieved_bps`, by Student's t over the seeds. share: of what the
     best policy earned on the same paths, None where there is nothing to be earned; `least` is the
     lowest of a seed, `asked` what is asked of each. shortfalls: what was not reached, in words.
+    notes: what else there is to say of it.
     """
 
     market: str
@@ -39,6 +40,7 @@ class Summary:
     turnover: float
     cpu_seconds: float
     shortfalls: tuple[str, ...]
+    notes: tuple[str, ...]
 
     @property
     def passed(self) -> bool:
@@ -48,7 +50,8 @@ class Summary:
     def to_json(self) -> dict[str, Any]:
         """A plain dictionary, with `passed`."""
         return {
-            **dataclasses.asdict(self), "shortfalls": list(self.shortfalls), "passed": self.passed,
+            **dataclasses.asdict(self), "passed": self.passed,
+            "shortfalls": list(self.shortfalls), "notes": list(self.notes),
         }  # fmt: skip
 
 
@@ -74,6 +77,19 @@ def summarise(market: KnownMarket, proofs: Sequence[Proof]) -> Summary:
         turnover=fmean(proof.turnover for proof in proofs),
         cpu_seconds=fmean(proof.cpu_seconds for proof in proofs),
         shortfalls=_lag(proofs) if market.name == LAG_TEST else _by_seed(proofs),
+        notes=_abstentions(proofs),
+    )
+
+
+def _abstentions(proofs: Sequence[Proof]) -> tuple[str, ...]:
+    """Seeds that may abstain, and why."""
+    found = [proof for proof in proofs if proof.may_abstain]
+    if not found:
+        return ()
+    t = fmean(proof.attainable_t or 0.0 for proof in found)
+    return (
+        f"{len(found)} of {len(proofs)} seeds abstain, as they may: "
+        f"the best policy itself would show t {t:.1f}",
     )
 
 
@@ -83,7 +99,13 @@ def _by_seed(proofs: Sequence[Proof]) -> tuple[str, ...]:
 
 def _lag(proofs: Sequence[Proof]) -> tuple[str, ...]:
     """Orders filled a bar late earn a tenth less than the conditional means say, leaks far more."""
-    ratio = fmean(proof.realised_bps for proof in proofs) / fmean(p.achieved_bps for p in proofs)
+    trading = [proof for proof in proofs if not proof.may_abstain]
+    if not trading:
+        return ()
+    exact = fmean(proof.achieved_bps for proof in trading)
+    if exact <= 0:
+        return ("no policy earned anything, so that the timing of its orders is not known",)
+    ratio = fmean(proof.realised_bps for proof in trading) / exact
     low, high = LAG_RATIO
     words = f"orders realised {ratio:.1%} of what exact timing says, not {low:.0%} … {high:.0%}"
     return () if low <= ratio <= high else (words,)

@@ -51,3 +51,25 @@ def test_less_is_asked_of_a_short_training() -> None:
 def test_a_lag_and_a_leak_show_in_what_is_realised(realised: float, passed: bool) -> None:
     found = summarise(MARKETS[LAG_TEST], seeds(0.97, 0.99, realised_bps=realised))
     assert found.passed is passed
+
+
+def test_a_seed_may_abstain_where_the_best_policy_could_not_be_told_from_luck() -> None:
+    flat = dataclasses.replace(ONE, seed=1, achieved_bps=0.0, share=0.0, abstains=True)
+    hidden = dataclasses.replace(flat, attainable_t=1.4)
+    plain = dataclasses.replace(flat, attainable_t=3.8)
+    found = summarise(MARKETS["G2"], [ONE, hidden])
+    assert found.passed
+    assert found.notes == (
+        "1 of 2 seeds abstain, as they may: the best policy itself would show t 1.4",
+    )
+    assert not summarise(MARKETS["G2"], [ONE, plain]).passed
+    assert not summarise(MARKETS["G2"], [ONE, dataclasses.replace(hidden, abstains=False)]).passed
+
+
+def test_the_lag_test_needs_a_policy_that_trades() -> None:
+    flat = dataclasses.replace(
+        ONE, market=LAG_TEST, achieved_bps=0.0, realised_bps=0.0, abstains=True, attainable_t=1.4
+    )
+    assert summarise(MARKETS[LAG_TEST], [flat, flat]).passed
+    sure = dataclasses.replace(flat, attainable_t=5.0)
+    assert not summarise(MARKETS[LAG_TEST], [sure, sure]).passed
