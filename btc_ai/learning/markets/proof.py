@@ -18,7 +18,7 @@ from typing import Any
 from btc_ai.learning.bucket import train_bucket
 from btc_ai.learning.environment import MarketEnvironment, Rollout
 from btc_ai.learning.evaluation import accounting
-from btc_ai.learning.evidence import EVIDENCE, block_means, t_value
+from btc_ai.learning.evidence import EVIDENCE, block_means, standard_error, t_value
 from btc_ai.learning.markets.datasets import features_of, seen_by, settings_for
 from btc_ai.learning.markets.market import KnownMarket
 from btc_ai.learning.markets.registry import LAG_TEST
@@ -51,7 +51,8 @@ class Proof:
     earned. realised: of the learned policy by the returns themselves. turnover: |Δposition| a bar.
     cpu_seconds: of training, features and checkpoints included. decisions: trained on.
     attainable_t: the t-value against staying flat that the best policy would show on as many bars
-    as the validation part has; None where there is nothing to be earned.
+    as the validation part has; None where there is nothing to be earned. luck_bps: standard error
+    of realised − achieved, which with exact timing is luck alone.
     """
 
     market: str
@@ -68,6 +69,7 @@ class Proof:
     cpu_seconds: float
     decisions: int = FULL_BUDGET
     attainable_t: float | None = None
+    luck_bps: float = 0.0
 
     @property
     def may_abstain(self) -> bool:
@@ -147,6 +149,7 @@ def score(
     learned = environment.rollout(model.network, whole)
     best = environment.replay(optimum.policy(candles), whole)
     means = market.expected_returns(candles)
+    luck = dataclasses.replace(learned, returns=learned.returns - means, cost=0.0)
     achieved, reachable = (
         accounting.net_bps(dataclasses.replace(rollout, returns=means))
         for rollout in (learned, best)
@@ -166,6 +169,7 @@ def score(
         cpu_seconds=cpu_seconds,
         decisions=settings.episodes * settings.buffer_size,
         attainable_t=_attainable_t(best, model, settings) if optimum.value_bps > 0 else None,
+        luck_bps=accounting.BPS * standard_error(block_means(luck, settings.max_horizon)),
     )
 
 

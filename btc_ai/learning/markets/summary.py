@@ -98,7 +98,10 @@ def _by_seed(proofs: Sequence[Proof]) -> tuple[str, ...]:
 
 
 def _lag(proofs: Sequence[Proof]) -> tuple[str, ...]:
-    """Orders filled a bar late earn a tenth less than the conditional means say, leaks far more."""
+    """Orders filled a bar late earn a tenth less than the conditional means say, leaks far more.
+
+    Outside by more than two standard errors of luck, for a few seeds of rare decisions.
+    """
     trading = [proof for proof in proofs if not proof.may_abstain]
     if not trading:
         return ()
@@ -106,7 +109,8 @@ def _lag(proofs: Sequence[Proof]) -> tuple[str, ...]:
     if exact <= 0:
         return ("no policy earned anything, so that the timing of its orders is not known",)
     ratio = fmean(proof.realised_bps for proof in trading) / exact
-    low, high = LAG_RATIO
+    luck = 2 * math.hypot(*(proof.luck_bps for proof in trading)) / len(trading) / exact
+    low, high = LAG_RATIO[0] - luck, LAG_RATIO[1] + luck
     words = f"orders realised {ratio:.1%} of what exact timing says, not {low:.0%} … {high:.0%}"
     return () if low <= ratio <= high else (words,)
 
