@@ -99,7 +99,7 @@ class _Lines(_Silence):
         """Write a line, if it is time."""
         if time.monotonic() - self._last >= LINE_EVERY_S:
             self._last = time.monotonic()
-            sys.stderr.write(f"{part}: {share:.0%}, {text}\n")
+            sys.stderr.write(", ".join(filter(None, (f"{part}: {share:.0%}", text))) + "\n")
 
 
 class _Bars:

@@ -73,3 +73,9 @@ def test_the_lag_test_needs_a_policy_that_trades() -> None:
     assert summarise(MARKETS[LAG_TEST], [flat, flat]).passed
     sure = dataclasses.replace(flat, attainable_t=5.0)
     assert not summarise(MARKETS[LAG_TEST], [sure, sure]).passed
+
+
+def test_orders_that_are_filled_late_are_found_beyond_luck() -> None:
+    late = dataclasses.replace(ONE, market=LAG_TEST, achieved_bps=1.0, realised_bps=0.865)
+    assert not summarise(MARKETS[LAG_TEST], [dataclasses.replace(late, luck_bps=0.028)] * 5).passed
+    assert summarise(MARKETS[LAG_TEST], [dataclasses.replace(late, luck_bps=0.2)] * 5).passed
