@@ -11,7 +11,7 @@ from btc_ai.errors import TrainingError
 from btc_ai.learning.model import Model, load_model
 from btc_ai.learning.network import QNetwork
 from btc_ai.learning.settings import TrainingSettings
-from btc_ai.learning.transfer import FROZEN_UPDATES, WeightTransfer, transfer_weights
+from btc_ai.learning.transfer.weights import FROZEN_UPDATES, WeightTransfer, transfer_weights
 
 
 @dataclass(frozen=True)

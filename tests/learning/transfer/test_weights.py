@@ -3,7 +3,7 @@ import torch
 
 from btc_ai.errors import TrainingError
 from btc_ai.learning.network import QNetwork
-from btc_ai.learning.transfer import plan_transfer, transfer_weights
+from btc_ai.learning.transfer.weights import plan_transfer, transfer_weights
 
 
 def network(columns: tuple[str, ...], horizons: tuple[int, ...], seed: int) -> QNetwork:

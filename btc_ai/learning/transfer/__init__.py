@@ -1,0 +1,1 @@
+"""Knowledge transfer: what one bucket hands to another, and whether it helped."""
