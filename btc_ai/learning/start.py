@@ -77,9 +77,10 @@ def make_start(settings: TrainingSettings, dataset: Dataset, initial: InitialMod
 
 
 def _origin(initial: InitialModel, model: Model) -> str:
-    kinds = f" of {', '.join(sorted(initial.kinds))}" if initial.kind == "transfer" else ""
-    scrambled = "" if initial.placebo is None else f", placebo {initial.placebo}"
-    return f"{initial.kind}{kinds}{scrambled}: {model.weights_sha256}"
+    taken = f"{initial.kind} {model.weights_sha256}"
+    if initial.kind == "transfer":
+        taken += f" ({', '.join(sorted(initial.kinds))})"
+    return taken if initial.placebo is None else f"{taken} placebo {initial.placebo}"
 
 
 def _continue(

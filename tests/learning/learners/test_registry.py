@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from btc_ai.learning.learners.base import QLearner
+from btc_ai.learning.learners.learner import Guidance
 from btc_ai.names import LearnerName
 from tests.learning.learners.conftest import MakeLearner
 
