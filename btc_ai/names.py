@@ -3,3 +3,6 @@
 from typing import Literal
 
 LearnerName = Literal["cfq", "pqn", "dqn"]
+
+TransferKind = Literal["weights", "features", "horizons"]
+"""What knowledge transfer carries: KNOWLEDGE_TRANSFER's three switches."""

@@ -1,1 +1,1 @@
-"""Knowledge transfer from one bucket's model to another's: its kinds, and what each was worth."""
+"""Knowledge transfer: what one bucket hands to another, and whether it helped."""
