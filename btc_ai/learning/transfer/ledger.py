@@ -32,7 +32,8 @@ class TransferLedger:
         done = plain.pop("done") or {}
         self._append(
             {
-                **{key: plain[key] for key in ("asked", "kinds", "rung", "rungs", "reason")},
+                "kinds": done.get("kinds", []),
+                **{key: plain[key] for key in ("asked", "rung", "rungs", "reason")},
                 **{key: plain[key] for key in ("error", "duration_s")},
                 **{key: done.get(key, []) for key in ("matched", "new", "left")},
                 "memory": {"before": plain["before"], "peak_mb": plain["peak_mb"],

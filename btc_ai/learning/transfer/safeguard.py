@@ -35,7 +35,8 @@ Make = Callable[[InitialModel | None], Start]
 class TransferReport:
     """How a transfer went.
 
-    asked, kinds: what was to be carried, and what was. rungs: the forms that were passed over,
+    asked, kinds: what was to be carried, and what of it there was room for (`done` says for what
+    of that the source had anything to give). rungs: the forms that were passed over,
     `kinds` and the `reason` for each. rung: how many those are. before, after: memory around it
     (`Reading.to_json`); peak_mb: the most that this process held within, None where the system does
     not say. done: what was matched (`Transfer.to_json`), None without a transfer.
@@ -131,7 +132,7 @@ class Safeguard:
         start, chosen, error = self._descend(initial, make, rungs)
         report = TransferReport(
             asked=initial.kinds,
-            kinds=start.transfer.kinds if start.transfer else (),
+            kinds=chosen.kinds if chosen else (),
             rungs=tuple(rungs),
             before=before.to_json(),
             peak_mb=peak.read_mb(),
