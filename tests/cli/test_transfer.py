@@ -133,7 +133,7 @@ def test_kills_and_pauses_of_both_arms_change_neither_verdict_nor_model(two: Hou
     disturb: list[Callable[[House], None]] = [kill_daemon, kill_both_workers, pause_and_go_on]
     two.run(*ON_REQUEST, "--kind", "weights", "--detach")
     for count, each in enumerate(disturb):
-        two.wait_for(lambda after=2 * count + 1: two.episode() > after)  # type: ignore[misc]
+        two.wait_for(lambda after=2 * count + 1: two.episode() > after)
         each(two)
     two.run("watch")
     step = step_of(two)
@@ -165,5 +165,5 @@ def test_a_target_in_training_is_refused_and_its_run_goes_on(two: House) -> None
     run = two.json("show")["run"]
     assert f"B is in training: run {run}" in two.run(*ON_REQUEST, code=1)
     assert two.json("show", run)["state"] in ("queued", "running")
-    assert [one["run"] for one in two.json("runs")][0] == run
+    assert two.json("runs")[0]["run"] == run
     two.run("stop", run)

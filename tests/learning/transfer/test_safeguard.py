@@ -23,6 +23,7 @@ from btc_ai.learning.transfer import apply
 from btc_ai.learning.transfer.safeguard import DECISION, Safeguard, TransferReport
 from btc_ai.market.candles import Candles
 from btc_ai.market.features import builtin_features
+from btc_ai.names import TransferKind
 
 GB = 1024 * MB
 
@@ -101,7 +102,7 @@ def test_the_ladder_gives_up_the_hungriest_first() -> None:
 )
 def test_memory_is_measured_first_and_the_less_hungry_form_taken(
     walk: Candles, quick: TrainingSettings, source: Path, scratch: BucketResult, tmp_path: Path,
-    room_mb: int, kinds: tuple[str, ...],
+    room_mb: int, kinds: tuple[TransferKind, ...],
 ) -> None:  # fmt: skip
     memory = FixedMemory(2 * GB + room_mb * MB)
     result, (report,) = transfer(walk, quick, tmp_path, source, memory)
