@@ -26,7 +26,10 @@ def test_features_are_matched_by_name(house: House) -> None:
     house.run("daemon", "start")
     plan = _plan(house, _card("price", "rsi", "ema"), ["ema", "macd", "price"])
     assert plan["kinds"] == ["weights", "features", "horizons"]
-    assert plan["notes"] == ["Short keeps no feature importance; train it again to carry that over"]
+    assert plan["notes"] == [
+        "Short and Long are not neighbours in Scalping → Short → Medium → Long",
+        "Short keeps no feature importance; train it again to carry that over",
+    ]
     assert plan["matched"] == ["ema", "price"]
     assert plan["new"] == ["macd"]
     assert plan["left"] == ["rsi"]

@@ -3,7 +3,11 @@
 import dataclasses
 import gc
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,7 +28,10 @@ from btc_ai.learning.transfer.safeguard import DECISION, Safeguard, TransferRepo
 from btc_ai.market.candles import Candles
 from btc_ai.market.features import builtin_features
 from btc_ai.names import TransferKind
+from tests.learning.transfer.killed_transfer import STAGES as STAGES_TO_DIE_IN
+from tests.learning.transfer.killed_transfer import run as run_small
 
+ROOT = Path(__file__).parents[3]
 GB = 1024 * MB
 
 
@@ -227,3 +234,20 @@ def test_nothing_of_the_source_or_its_teacher_is_left_afterwards(
     assert report.done == result.transfer
     assert report.duration_s < 1
     assert report.peak_mb is None or report.peak_mb > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", list(STAGES_TO_DIE_IN))
+def test_sigkill_in_the_middle_of_a_transfer_changes_nothing(stage: str, tmp_path: Path) -> None:
+    source = run_small(tmp_path / "source", None).model
+    before = contents(source)
+    script = Path(__file__).with_name("killed_transfer.py")
+    command = [sys.executable, str(script), str(tmp_path / "run"), str(source), stage]
+    killed = subprocess.run(command, check=False, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    assert killed.returncode == -signal.SIGKILL
+    assert contents(source) == before
+    assert not (tmp_path / "run" / CARD).exists()
+    resumed = run_small(tmp_path / "run", source)
+    whole = run_small(tmp_path / "whole", source)
+    assert resumed.transfer == whole.transfer is not None
+    assert resumed.weights_sha256 == whole.weights_sha256
