@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file, save_file
 
+from btc_ai.bus.client import Client
 from btc_ai.learning.files import sha256
 from tests.conftest import House
 
@@ -37,11 +38,11 @@ def latest(house: House, bucket: str) -> Path:
     return (house.root / "Models" / bucket / "latest").resolve()
 
 
-def turn_around(model: Path) -> None:
+def turn_around(model: Path, factor: float = 1000) -> None:
     """Make a model want the opposite of what it wanted, and want it much more."""
     weights = load_file(model / "model.safetensors")
     for name in ("values.weight", "values.bias"):
-        weights[name] = weights[name] * -1000
+        weights[name] = weights[name] * -factor
     save_file(weights, model / "model.safetensors")
     card = json.loads((model / "model.json").read_text())
     card["weights_sha256"] = sha256((model / "model.safetensors").read_bytes())
@@ -62,12 +63,19 @@ def trials(house: House) -> list[str]:
 
 @pytest.mark.slow
 def test_between_buckets_a_transfer_is_measured_against_its_twin(two: House) -> None:
-    text = two.run("train", "--market", "sample", "--sequence", "A", "B", "--episodes", "4")
+    with Client(two.runtime) as client:
+        feed = client.subscribe("transfer.")
+        text = two.run("train", "--market", "sample", "--sequence", "A", "B", "--episodes", "4")
+        event, _ = next(feed.events())
     assert "weights, features and horizons from A: 1 features matched, 1 new" in text
     assert "B: transfer kept: " in text or "B: transfer rolled back: " in text
     shown = two.json("show")
     run, step = shown["run"], shown["steps"][1]
     assert step["verdict"]["decision"] in ("kept", "rolled_back")
+    assert event is not None
+    assert event.kind == "transfer.verdict"
+    assert event.body["decision"] == step["verdict"]["decision"]
+    assert event.body["low"] <= event.body["difference"] <= event.body["high"]
     assert {run, f"{run}-scratch"} <= set(trials(two))
     assert latest(two, "B") == Path(step["directory"]) == Path(step["outcome"]["model"])
     row = two.json("transfer", "show", f"{run}-1")
@@ -104,6 +112,16 @@ def test_a_harmful_source_is_rolled_back_and_the_twin_is_the_model(two: House) -
     assert latest(two, "B") == first, "on request, a bucket keeps the model that it has"
     two.run("train", "--market", "sample", "--bucket", "B", "--episodes", "12", "--no-transfer")
     assert two.weights() == [again["outcome"]["weights_sha256"]], "the twin is a run from scratch"
+
+
+@pytest.mark.slow
+def test_a_transfer_that_makes_the_run_diverge_is_rolled_back(two: House) -> None:
+    turn_around(latest(two, "A"), factor=1e38)
+    text = two.run(*ON_REQUEST, "--kind", "weights")
+    assert "B: transfer rolled back: B diverged in episode 1" in text
+    step = step_of(two)
+    assert step["verdict"]["decision"] == "rolled_back"
+    assert latest(two, "B").name.endswith("-scratch")
 
 
 def kill_daemon(house: House) -> None:
