@@ -25,17 +25,20 @@ ELSEWHERE = 2_000_000
 
 @dataclass(frozen=True)
 class TransferMarket:
-    """G8. `flipped`: the sign of what the source's signal foretells is turned round."""
+    """G8. `flipped`: the sign of what the source's signal foretells is turned round.
+
+    beta: how much the signal foretells, as in G2.
+    """
 
     flipped: bool = False
+    beta: float = AutoregressiveMarket.beta
     name: str = "G8"
 
     @property
     def source(self) -> KnownMarket:
         """Where knowledge comes from."""
-        beta = AutoregressiveMarket.beta
         return AutoregressiveMarket(
-            beta=-beta if self.flipped else beta,
+            beta=-self.beta if self.flipped else self.beta,
             name=f"{self.name}-source",
             title=f"{'sign-flipped' if self.flipped else 'shared'} source",
             features=("noise", "bar", "signal"),
@@ -44,7 +47,7 @@ class TransferMarket:
     @property
     def target(self) -> KnownMarket:
         """Where it goes: G2 under another name."""
-        return AutoregressiveMarket(name=self.name, title="target of a transfer")
+        return AutoregressiveMarket(beta=self.beta, name=self.name, title="target of a transfer")
 
     def train_source(
         self, settings: TrainingSettings, directory: Path, *, seed: int, bars: int
