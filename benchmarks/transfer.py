@@ -169,7 +169,7 @@ def shared(bench: Bench, seed: int, **options: Any) -> InitialModel:
 
 
 def scarce(bench: Bench, table: Table, seeds: int) -> None:
-    """Little data: above scratch at the end, where decisions are taken every bar and every sixth."""
+    """Little data: above scratch at the end, decided on every bar and on every sixth."""
     for interval in (1, 6):
         options: dict[str, Any] = {"bars": SCARCE_BARS, "interval": interval}
         with patch.object(trainer, "EVIDENCE", -math.inf):

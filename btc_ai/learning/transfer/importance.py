@@ -33,7 +33,7 @@ from btc_ai.learning.network import QNetwork
 from btc_ai.market.features import feature_of
 
 PERMUTATIONS = 5
-MOST_ROWS = 600_000
+MOST_ROWS = 250_000
 """Bars times features times permutations that are looked at; the latest bars count."""
 
 
