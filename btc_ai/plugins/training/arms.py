@@ -81,6 +81,7 @@ class Arms:
                 raise
             reason = f"not measured, for the twin from scratch failed: {error}"
             return ours, {"decision": None, "error": reason}
+        arguments = {**arguments, "rolled_back": ours.get("rolled_back")}
         verdict = await self._worker.run(JUDGE, arguments, lambda body: None)
         return (ours if verdict["decision"] == "kept" else theirs), verdict
 

@@ -20,7 +20,7 @@ from btc_ai.learning.metrics import EpisodeMetrics
 from btc_ai.learning.model_card import CARD, read_card
 from btc_ai.learning.settings import TrainingSettings
 from btc_ai.learning.start import InitialModel
-from btc_ai.learning.trainer import TrainingStoppedError
+from btc_ai.learning.trainer import DivergedError, TrainingStoppedError
 from btc_ai.learning.transfer.ledger import TransferLedger
 from btc_ai.learning.transfer.milestones import MILESTONES, read_milestones
 from btc_ai.learning.transfer.safeguard import Safeguard, TransferReport
@@ -38,7 +38,8 @@ class RolledBackError(TrainingError):
 def train_step(arguments: Body, context: StepContext) -> Body:
     """Audit a plugin's features, then train one bucket; arguments are those of `Runner._train`.
 
-    A run that is measured ends as soon as it is rolled back; `rolled_back` is then all it returns.
+    A run that is measured ends as soon as it is rolled back, and where it diverges; `rolled_back`,
+    the reason, is then all it returns.
     """
     settings = TrainingSettings.from_json(arguments["settings"])
     where = {key: arguments[key] for key in ("symbol", "interval", "market")}
@@ -87,6 +88,10 @@ def train_step(arguments: Body, context: StepContext) -> Body:
         raise StepStoppedError(str(stop)) from None
     except RolledBackError as error:
         return {"rolled_back": str(error)}
+    except DivergedError as error:
+        if not arguments["scratch"]:
+            raise
+        return {"rolled_back": f"transfer rolled back: {error}"}
     if ledger:
         backend = HostMemory()
         backend.empty_cache()
@@ -98,10 +103,15 @@ def train_step(arguments: Body, context: StepContext) -> Body:
 def judge_step(arguments: Body, context: StepContext) -> Body:
     """Compare a transferred run with its scratch twin; both have ended, or passed the verdict.
 
-    Writes the verdict into the ledger and onto the card of the model that it chose.
+    `rolled_back`: why the transferred run ended early, None where it did not. Writes the verdict
+    into the ledger and onto the card of the model that it chose.
     """
     directory, scratch = Path(arguments["directory"]), Path(arguments["scratch"])
     verdict = _verdict(directory, scratch, arguments["settings"]["seed"])
+    if verdict.decision is None and arguments["rolled_back"]:
+        verdict = dataclasses.replace(
+            verdict, decision="rolled_back", reason=arguments["rolled_back"].partition(": ")[2]
+        )
     if verdict.decision is None:
         raise TrainingError(
             f"{directory} and {scratch} cannot be compared: milestones are missing; train the "

@@ -49,7 +49,7 @@ def plan(config: Config, body: PlanBody) -> Body:
     Raises UsageError for a bucket that there is not, TrainingError for one without a model.
     """
     kinds = switched_on(config) if body.kinds is None else _in_order(body.kinds)
-    if not kinds:
+    if not kinds or not config.KNOWLEDGE_TRANSFER.ENABLED:
         return {"kinds": [], "reason": "KNOWLEDGE_TRANSFER switches it off"}
     directory = source_of(config, body.source)
     features, horizons = _target(config, body)
