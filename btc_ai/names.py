@@ -3,3 +3,9 @@
 from typing import Literal
 
 LearnerName = Literal["cfq", "pqn", "dqn"]
+
+TransferKind = Literal["weights", "features", "horizons"]
+"""What knowledge transfer carries: KNOWLEDGE_TRANSFER's three switches."""
+
+TransferVerify = Literal["off", "twin", "study"]
+"""How a transfer is measured: KNOWLEDGE_TRANSFER.TRANSFER_VERIFY."""
