@@ -66,6 +66,12 @@ def test_what_could_not_be_carried_is_in_it_with_the_reason(tmp_path: Path) -> N
     assert row["rungs"] == [rung]
 
 
+def test_what_could_not_be_judged_keeps_the_reason(tmp_path: Path) -> None:
+    begin(tmp_path / "t", "r-1").not_judged("no twin")
+    (row,) = read_transfers(tmp_path / "t")
+    assert (row["verdict"], row["error"], row["kinds"]) == (None, "no twin", ["weights"])
+
+
 def test_a_torn_line_is_closed_and_passed_over(tmp_path: Path) -> None:
     path = tmp_path / "transfers.jsonl"
     begin(path, "r-1")

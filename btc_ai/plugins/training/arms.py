@@ -79,11 +79,14 @@ class Arms:
         except BtcAiError as error:
             if "rolled_back" in ours:
                 raise
-            reason = f"not measured, for the twin from scratch failed: {error}"
-            return ours, {"decision": None, "error": reason}
-        arguments = {**arguments, "rolled_back": ours.get("rolled_back")}
-        verdict = await self._worker.run(JUDGE, arguments, lambda body: None)
+            failure = f"not measured, for the twin from scratch failed: {error}"
+            return ours, await self._verdict(arguments, ours, failure)
+        verdict = await self._verdict(arguments, ours, None)
         return (ours if verdict["decision"] == "kept" else theirs), verdict
+
+    async def _verdict(self, arguments: Body, ours: Body, failure: str | None) -> Body:
+        arguments = {**arguments, "rolled_back": ours.get("rolled_back"), "failure": failure}
+        return await self._worker.run(JUDGE, arguments, lambda body: None)
 
     async def _end(self, scratch: asyncio.Task[Body]) -> None:
         """Stop a twin that nobody waits for any more; another step gets another process."""

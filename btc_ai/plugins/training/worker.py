@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import resource
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from btc_ai.learning.metrics import EpisodeMetrics
 from btc_ai.learning.model_card import CARD, read_card
 from btc_ai.learning.settings import TrainingSettings
 from btc_ai.learning.start import InitialModel
-from btc_ai.learning.trainer import DivergedError, TrainingStoppedError
+from btc_ai.learning.trainer import CHECKPOINTS, DivergedError, TrainingStoppedError
 from btc_ai.learning.transfer.ledger import TransferLedger
 from btc_ai.learning.transfer.milestones import MILESTONES, read_milestones
 from btc_ai.learning.transfer.safeguard import Safeguard, TransferReport
@@ -29,6 +30,8 @@ from btc_ai.market.features.installed import installed_features
 from btc_ai.market.source import load_candles
 
 Body = dict[str, Any]
+
+ROLLED_BACK = "transfer rolled back: "
 
 
 class RolledBackError(TrainingError):
@@ -91,7 +94,7 @@ def train_step(arguments: Body, context: StepContext) -> Body:
     except DivergedError as error:
         if not arguments["scratch"]:
             raise
-        return {"rolled_back": f"transfer rolled back: {error}"}
+        return {"rolled_back": f"{ROLLED_BACK}{error}"}
     if ledger:
         backend = HostMemory()
         backend.empty_cache()
@@ -103,32 +106,44 @@ def train_step(arguments: Body, context: StepContext) -> Body:
 def judge_step(arguments: Body, context: StepContext) -> Body:
     """Compare a transferred run with its scratch twin; both have ended, or passed the verdict.
 
-    `rolled_back`: why the transferred run ended early, None where it did not. Writes the verdict
-    into the ledger and onto the card of the model that it chose.
+    `rolled_back`: why the transferred run ended early, None where it did not. `failure`: why there
+    is nothing to compare with. Writes the verdict into the ledger and onto the card of the model
+    that it chose.
     """
     directory, scratch = Path(arguments["directory"]), Path(arguments["scratch"])
+    transfer, failure = arguments["transfer"], arguments["failure"]
+    ledger = TransferLedger(Path(transfer["ledger"]), transfer["id"])
+    if failure:
+        ledger.not_judged(failure)
+        return {"decision": None, "error": failure}
     verdict = _verdict(directory, scratch, arguments["settings"]["seed"])
     if verdict.decision is None and arguments["rolled_back"]:
-        verdict = dataclasses.replace(
-            verdict, decision="rolled_back", reason=arguments["rolled_back"].partition(": ")[2]
-        )
+        reason = arguments["rolled_back"].removeprefix(ROLLED_BACK)
+        verdict = dataclasses.replace(verdict, decision="rolled_back", reason=reason)
     if verdict.decision is None:
         raise TrainingError(
             f"{directory} and {scratch} cannot be compared: milestones are missing; train the "
             "bucket again"
         )
-    ledger = _ledger(arguments)
-    if ledger:
-        ledger.judged(verdict)
-    chosen = directory if verdict.decision == "kept" else scratch
-    told = {"id": arguments["transfer"]["id"], "source": arguments["transfer"]["source"]}
-    summary = {**told, "decision": verdict.decision, "reason": verdict.reason}
-    if verdict.impact:
-        summary["impact"] = dataclasses.asdict(verdict.impact)
-    card = {**read_card(chosen), "verdict": summary}
-    with disk_errors(chosen / CARD):
-        replace_durably(chosen / CARD, json.dumps(card, indent=1).encode())
+    ledger.judged(verdict)
+    kept = verdict.decision == "kept"
+    _note_verdict(directory if kept else scratch, transfer, verdict)
+    shutil.rmtree((scratch if kept else directory) / CHECKPOINTS, ignore_errors=True)
     return verdict.to_json()
+
+
+def _note_verdict(model: Path, transfer: Body, verdict: Verdict) -> None:
+    """The model's card says why it is the model."""
+    summary = {
+        "id": transfer["id"],
+        "source": transfer["source"],
+        "decision": verdict.decision,
+        "reason": verdict.reason,
+        "impact": dataclasses.asdict(verdict.impact) if verdict.impact else None,
+    }
+    card = {**read_card(model), "verdict": summary}
+    with disk_errors(model / CARD):
+        replace_durably(model / CARD, json.dumps(card, indent=1).encode())
 
 
 def _verdict(directory: Path, scratch: Path, seed: int) -> Verdict:
@@ -155,7 +170,7 @@ class _Twin:
         self._seen = sizes
         verdict = _verdict(self._directory, self._scratch, self._seed)
         if verdict.decision == "rolled_back":
-            raise RolledBackError(f"transfer rolled back: {verdict.reason}")
+            raise RolledBackError(f"{ROLLED_BACK}{verdict.reason}")
 
 
 def _size(directory: Path) -> int:
