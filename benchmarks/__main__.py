@@ -21,6 +21,7 @@ BENCHMARKS = (
     "learning_curve",
     "known_markets",
     "four_buckets",
+    "transfer",
     "twin",
     "spine",
 )
