@@ -6,3 +6,6 @@ LearnerName = Literal["cfq", "pqn", "dqn"]
 
 TransferKind = Literal["weights", "features", "horizons"]
 """What knowledge transfer carries: KNOWLEDGE_TRANSFER's three switches."""
+
+BUILTIN_EXECUTORS = ("inline", "process")
+"""Where the tasks of a study can run without any plugin."""
