@@ -216,7 +216,7 @@ def _card(
     environment: MarketEnvironment, start: Start, trained: Trained, rollout: Rollout
 ) -> dict[str, Any]:
     dataset, settings = environment.dataset, environment.settings
-    test, progress = dataset.splits.test, trained.progress
+    test, chosen = dataset.splits.test, trained.selection
     skill = horizon_skill(trained.network, dataset, test)
     rollouts = {"model": rollout, **constant(environment, test)}
     evaluation = {
@@ -235,9 +235,9 @@ def _card(
         "data_sha256": dataset.data_sha256,
         "episodes": start.episodes_before + settings.episodes,
         "validation": {
-            "value": progress.best_value,
-            "episode": progress.best_episode,
-            "start_value": progress.start_value,
+            "value": chosen.best_value,
+            "episode": chosen.best_episode,
+            "start_value": chosen.start_value,
             "t_value": trained.t_value,
             "abstains": trained.abstains,
         },

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from btc_ai.learning.files import Write, disk_errors, sha256, sync_directory, write_durably
 
-FORMAT = 2
+FORMAT = 3
 KEPT = 2
 STATE = "state.safetensors"
 MANIFEST = "manifest.json"

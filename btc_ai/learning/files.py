@@ -2,15 +2,20 @@
 
 import errno
 import hashlib
+import json
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from btc_ai.errors import TrainingError
 
 Write = Callable[[Path, bytes], None]
 FULL = (errno.ENOSPC, errno.EDQUOT)
+
+_log = logging.getLogger(__name__)
 
 
 def write_durably(path: Path, content: bytes) -> None:
@@ -58,3 +63,40 @@ def disk_errors(path: Path) -> Iterator[None]:
             f"cannot write {path}: {reason}; check the directory and its permissions, then run "
             "`btc-ai train --resume`"
         ) from error
+
+
+class RowsFile:
+    """A file of JSON lines that is cut back to the checkpoint when a run is resumed."""
+
+    def __init__(self, path: Path) -> None:
+        """Nothing is written yet."""
+        self.path = path
+
+    def cut(self, size: int) -> None:
+        """Keep the first `size` bytes; raises TrainingError when the disk will not."""
+        with disk_errors(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("ab") as file:
+                if file.tell() < size:
+                    _log.warning("%s has lost lines; what is left is kept", self.path)
+                file.truncate(min(size, file.tell()))
+
+    def append(self, row: dict[str, Any]) -> int:
+        """Add a line and give the file's size in bytes."""
+        with disk_errors(self.path), self.path.open("ab") as file:
+            file.write(json.dumps(row).encode() + b"\n")
+            return file.tell()
+
+    def sync(self) -> None:
+        """Make the lines survive a power cut."""
+        with disk_errors(self.path), self.path.open("ab") as file:
+            os.fsync(file.fileno())
+
+
+def whole_lines(path: Path) -> list[bytes]:
+    """The lines of a file that may still be written to; one without its end is left out."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return []
+    return content[: content.rfind(b"\n") + 1].splitlines()

@@ -1,12 +1,8 @@
 """What is told about each episode, and the file it is kept in."""
 
 import dataclasses
-import json
-import logging
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,13 +11,10 @@ from numpy.typing import NDArray
 
 from btc_ai.learning.environment import FLAT, Rollout
 from btc_ai.learning.evaluation import accounting
-from btc_ai.learning.files import disk_errors
 from btc_ai.learning.learners.learner import Update
 from btc_ai.learning.network import POSITIONS
 
 METRICS = "metrics.jsonl"
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -47,6 +40,12 @@ class EpisodeMetrics:
     def to_json(self) -> dict[str, Any]:
         """A plain dictionary with all fields."""
         return dataclasses.asdict(self)
+
+    def row(self) -> dict[str, Any]:
+        """A line of `metrics.jsonl`: what is the same in every run with the same seed."""
+        row = self.to_json()
+        del row["bars_per_second"]
+        return row
 
 
 def replay_windows(updates: Sequence[Update], returns: NDArray[np.float64], cost: float) -> Rollout:
@@ -84,33 +83,3 @@ def summarise(updates: Sequence[Update], rollout: Rollout, interval: int) -> Sum
         win_rate=accounting.win_rate(trades),
         profit_factor=accounting.profit_factor(trades),
     )
-
-
-class MetricsFile:
-    """`metrics.jsonl`: one line an episode, cut back to the checkpoint when a run is resumed."""
-
-    def __init__(self, directory: Path) -> None:
-        """Nothing is written yet."""
-        self.path = directory / METRICS
-
-    def cut(self, size: int) -> None:
-        """Keep the first `size` bytes; raises TrainingError when the disk will not."""
-        with disk_errors(self.path):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("ab") as file:
-                if file.tell() < size:
-                    _log.warning("%s has lost lines; what is left is kept", self.path)
-                file.truncate(min(size, file.tell()))
-
-    def append(self, metrics: EpisodeMetrics) -> int:
-        """Add a line and give the file's size in bytes."""
-        line = metrics.to_json()
-        del line["bars_per_second"]
-        with disk_errors(self.path), self.path.open("ab") as file:
-            file.write(json.dumps(line).encode() + b"\n")
-            return file.tell()
-
-    def sync(self) -> None:
-        """Make the lines survive a power cut."""
-        with disk_errors(self.path), self.path.open("ab") as file:
-            os.fsync(file.fileno())

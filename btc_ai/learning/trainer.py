@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from btc_ai.errors import BtcAiError, TrainingError
@@ -20,22 +18,23 @@ from btc_ai.learning.checkpoint import Checkpoint, CheckpointStore
 from btc_ai.learning.dataset import Dataset
 from btc_ai.learning.environment import MarketEnvironment
 from btc_ai.learning.evaluation import accounting
-from btc_ai.learning.evidence import EVIDENCE, Array, as_good, block_means, t_value
-from btc_ai.learning.files import Write, write_durably
+from btc_ai.learning.evidence import EVIDENCE, Array, block_means, t_value
+from btc_ai.learning.files import RowsFile, Write, write_durably
 from btc_ai.learning.learners.learner import Accumulating, Learner, Update
 from btc_ai.learning.learners.registry import make_learner
 from btc_ai.learning.memory.backend import is_out_of_memory
 from btc_ai.learning.memory.guard import MemoryExhaustedError, MemoryGuard
 from btc_ai.learning.memory.ladder import Footprint, Phase
-from btc_ai.learning.metrics import EpisodeMetrics, MetricsFile, replay_windows, summarise
+from btc_ai.learning.metrics import METRICS, EpisodeMetrics, replay_windows, summarise
 from btc_ai.learning.model import weights_of
 from btc_ai.learning.network import QNetwork
+from btc_ai.learning.selection import Selection
 from btc_ai.learning.settings import TrainingSettings, differences
 from btc_ai.learning.start import Start
+from btc_ai.learning.transfer.milestones import MILESTONES, Milestone, milestone_shares
 
 CHECKPOINTS = "checkpoints"
 CHECKPOINT_SECONDS = 2.0
-BEST, PEAK = "best.", "peak"
 
 Result = TypeVar("Result")
 
@@ -50,17 +49,11 @@ class TrainingStoppedError(BtcAiError):
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is. `best_*` tell which averaged weights were chosen on validation.
-
-    peak_value: the highest validation value, within one standard error of which they are.
-    """
+    """How far a run is, and how much of its files belongs to that."""
 
     episode: int = 0
     metrics_bytes: int = 0
-    start_value: float = 0.0
-    best_episode: int = 0
-    best_value: float | None = None
-    peak_value: float | None = None
+    milestones_bytes: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """A plain dictionary."""
@@ -76,21 +69,17 @@ class Trained:
     """
 
     network: QNetwork
-    progress: Progress
+    selection: Selection
     t_value: float | None
     abstains: bool
 
 
 @dataclass(frozen=True)
 class _Snapshot:
-    """The end of an episode: the learner's state, the weights chosen so far, the counters.
-
-    peak: the validation part's block means at the highest value [blocks], empty at first.
-    """
+    """The end of an episode: the learner's state, the weights chosen so far, the counters."""
 
     state: dict[str, Tensor]
-    best: dict[str, Tensor]
-    peak: Array
+    selection: Selection
     progress: Progress
 
 
@@ -134,7 +123,9 @@ class Trainer:
         self._should_stop = should_stop
         self._checkpoint_seconds = checkpoint_seconds
         self._store = CheckpointStore(directory / CHECKPOINTS, write)
-        self._metrics = MetricsFile(directory)
+        self._metrics = RowsFile(directory / METRICS)
+        self._milestones = RowsFile(directory / MILESTONES)
+        self._shares = milestone_shares(settings.episodes)
         self._saved_footprint = Footprint()
         guard.attempt(self._begin)
 
@@ -168,10 +159,13 @@ class Trainer:
         kept = self._kept
         self._guard.enter(Phase.CHECKPOINT, kept.progress.episode)
         self._metrics.sync()
-        extra = {f"{BEST}{name}": tensor for name, tensor in kept.best.items()}
-        extra[PEAK] = torch.from_numpy(kept.peak)
-        progress = {**kept.progress.to_json(), "memory": self._guard.to_json()}
-        checkpoint = Checkpoint({**kept.state, **extra}, progress, self._fingerprint)
+        self._milestones.sync()
+        counters = {**kept.progress.to_json(), **kept.selection.numbers()}
+        checkpoint = Checkpoint(
+            {**kept.state, **kept.selection.tensors()},
+            {**counters, "memory": self._guard.to_json()},
+            self._fingerprint,
+        )
         self._store.save(kept.progress.episode, checkpoint)
         self._saved_footprint = self._guard.footprint
 
@@ -186,12 +180,12 @@ class Trainer:
         """
         self._guard.enter(Phase.VALIDATION, self._progress.episode)
         network = self._start.network
-        network.load_state_dict(self._best)
+        network.load_state_dict(self._selection.weights)
         t = t_value(self._validation(network.to(self.environment.device))[1])
         abstains = t is None or t < EVIDENCE
         if abstains:
             network.abstain()
-        return Trained(network, self._progress, t, abstains)
+        return Trained(network, self._selection, t, abstains)
 
     def _begin(self) -> None:
         """From the latest checkpoint, or from the start and its value on validation."""
@@ -202,16 +196,20 @@ class Trainer:
             return
         self._build(episode=0)
         value, blocks = self._validation(self._learner.policy)
-        self._progress, self._peak = Progress(start_value=value), np.zeros(0)
-        if self._start.trained:
-            self._peak = blocks
-            self._progress = Progress(start_value=value, best_value=value, peak_value=value)
-        self._best = weights_of(self._learner.policy)
-        self._kept = self._snapshot()
+        weights = weights_of(self._learner.policy)
+        self._selection = Selection.begin(weights, value, blocks, trained=self._start.trained)
         self._metrics.cut(0)
+        self._milestones.cut(0)
+        self._progress = Progress(milestones_bytes=self._append_milestone(0.0, 0))
+        self._kept = self._snapshot()
 
     def _snapshot(self) -> _Snapshot:
-        return _Snapshot(self._learner.state_dict(), self._best, self._peak, self._progress)
+        return _Snapshot(self._learner.state_dict(), self._selection, self._progress)
+
+    def _append_milestone(self, share: float, episode: int) -> int:
+        chosen = self._selection
+        milestone = Milestone.of(share, episode, chosen.value, chosen.blocks)
+        return self._milestones.append(milestone.to_json())
 
     def _take_up(self, checkpoint: Checkpoint) -> _Snapshot:
         changed = differences(checkpoint.fingerprint, self._fingerprint)
@@ -223,20 +221,19 @@ class Trainer:
         counters = dict(checkpoint.progress)
         self._guard.take_up(counters.pop("memory"))
         self._saved_footprint = self._guard.footprint
-        tensors, best = checkpoint.tensors, {}
-        peak = tensors.pop(PEAK).numpy()
-        for name in [name for name in tensors if name.startswith(BEST)]:
-            best[name.removeprefix(BEST)] = tensors.pop(name)
+        tensors = checkpoint.tensors
+        selection = Selection.take_up(tensors, counters, trained=self._start.trained)
         _log.info("%s goes on after episode %s", self.settings.bucket, counters["episode"])
-        return _Snapshot(tensors, best, peak, Progress(**counters))
+        return _Snapshot(tensors, selection, Progress(**counters))
 
     def _equip(self) -> None:
         """Build everything anew, as memory allows, in the state of the last finished episode."""
         kept = self._kept
         self._build(kept.progress.episode)
         self._learner.load_state_dict(kept.state)
-        self._best, self._peak, self._progress = kept.best, kept.peak, kept.progress
+        self._selection, self._progress = kept.selection, kept.progress
         self._metrics.cut(kept.progress.metrics_bytes)
+        self._milestones.cut(kept.progress.milestones_bytes)
         if self._guard.footprint != self._saved_footprint:
             self.save()  # a run killed from here on must go on as this one does
 
@@ -292,38 +289,22 @@ class Trainer:
             bars_per_second=bars_per_second,
             **dataclasses.asdict(summary),
         )
-        size = self._metrics.append(metrics)
-        self._progress = dataclasses.replace(self._progress, episode=episode, metrics_bytes=size)
+        marks = self._progress.milestones_bytes
+        if episode in self._shares:
+            marks = self._append_milestone(self._shares[episode], episode)
+        self._progress = Progress(episode, self._metrics.append(metrics.row()), marks)
         self._guard.enter(Phase.CHECKPOINT, episode)
         self._kept = self._snapshot()
         self._on_episode(metrics)
 
     def _validate(self, episode: int) -> float | None:
-        last = episode == self.settings.episodes
-        if episode % self.settings.validate_every and not last:
+        if episode % self.settings.validate_every and episode not in self._shares:
             return None
         self._guard.enter(Phase.VALIDATION, episode)
-        value, blocks = self._validation(self._learner.policy)
-        if self._is_chosen(value, blocks):
-            self._best = weights_of(self._learner.policy)
-            self._progress = dataclasses.replace(
-                self._progress, best_episode=episode, best_value=value
-            )
-        if self._progress.peak_value is None or value >= self._progress.peak_value:
-            self._peak = blocks
-            self._progress = dataclasses.replace(self._progress, peak_value=value)
+        policy = self._learner.policy
+        value, blocks = self._validation(policy)
+        self._selection = self._selection.after(episode, value, blocks, lambda: weights_of(policy))
         return value
-
-    def _is_chosen(self, value: float, blocks: Array) -> bool:
-        """The one-standard-error rule (Breiman et al. 1984, §3.4.3), for the latest weights.
-
-        The highest value is often an early one's luck, and the later has learned more. A model
-        that is trained further never ends below where it began.
-        """
-        peak, start = self._progress.peak_value, self._progress.start_value
-        if peak is None or value >= peak:
-            return True
-        return as_good(blocks, self._peak) and not (self._start.trained and value < start)
 
     def _validation(self, network: QNetwork) -> tuple[float, Array]:
         """Net bps a bar on the validation part, and the means of its blocks [blocks]."""

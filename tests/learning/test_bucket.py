@@ -20,6 +20,7 @@ from btc_ai.learning.model_card import CARD, WEIGHTS, read_card
 from btc_ai.learning.settings import TrainingSettings
 from btc_ai.learning.start import InitialModel
 from btc_ai.learning.trainer import TrainingStoppedError
+from btc_ai.learning.transfer.milestones import MILESTONES
 from btc_ai.market.candles import Candles
 from btc_ai.market.features import builtin_features
 
@@ -59,24 +60,23 @@ def undisturbed(walk: Candles, quick: TrainingSettings, tmp_path: Path) -> Bucke
 
 
 def same(result: BucketResult, other: BucketResult) -> bool:
-    """Bit-identical weights, metrics and evaluation."""
-    left, right = ((r.model / METRICS).read_bytes() for r in (result, other))
-    return (
-        left == right
-        and len(left.splitlines()) > 0
-        and result.weights_sha256 == other.weights_sha256
-        and result.evaluation == other.evaluation
-    )
+    """Bit-identical weights, metrics, milestones and evaluation."""
+    for name in (METRICS, MILESTONES):
+        left, right = ((r.model / name).read_bytes() for r in (result, other))
+        if left != right or not left.splitlines():
+            return False
+    same_weights = result.weights_sha256 == other.weights_sha256
+    return same_weights and result.evaluation == other.evaluation
 
 
 def test_a_run_leaves_a_model_metrics_and_nothing_else(
     undisturbed: BucketResult, quick: TrainingSettings
 ) -> None:
     files = sorted(path.name for path in undisturbed.model.iterdir())
-    assert files == sorted([METRICS, CARD, WEIGHTS])
+    assert files == sorted([METRICS, MILESTONES, CARD, WEIGHTS])
     lines = [json.loads(line) for line in (undisturbed.model / METRICS).read_text().splitlines()]
     assert [line["episode"] for line in lines] == [1, 2, 3]
-    assert [line["validation_reward"] is None for line in lines] == [True, False, False]
+    assert [line["validation_reward"] is None for line in lines] == [False] * 3
     assert json.loads(json.dumps(undisturbed.to_json()))["bucket"] == "Small"
     assert set(undisturbed.evaluation) == {"model", "flat", "buy_and_hold"}
 

@@ -17,6 +17,7 @@ from btc_ai.learning.metrics import METRICS
 from btc_ai.learning.model_card import WEIGHTS
 from btc_ai.learning.settings import TrainingSettings
 from btc_ai.learning.trainer import CHECKPOINTS
+from btc_ai.learning.transfer.milestones import MILESTONES
 from btc_ai.market.candles import Candles
 from btc_ai.names import LearnerName
 from tests.learning.test_bucket import FailingDisk, KilledError, same, train
@@ -127,6 +128,6 @@ def test_sigkill_in_the_middle_of_writes_and_updates_and_of_resumed_runs(
     assert run(tmp_path / "killed", fatal_update=chance.choice((1, 2))) == -signal.SIGKILL
     assert (tmp_path / "killed" / CHECKPOINTS).is_dir()
     assert run(tmp_path / "killed") == 0
-    for name in (WEIGHTS, METRICS):
+    for name in (WEIGHTS, METRICS, MILESTONES):
         killed, whole = ((tmp_path / run / name).read_bytes() for run in ("killed", "whole"))
         assert killed == whole
