@@ -42,7 +42,7 @@ class BucketResult:
 
     validation: value (net bps a bar) and episode of the chosen weights, the value at the start,
     the t-value against staying flat, and whether the model abstains for want of evidence.
-    transfer: columns matched, new and left, None without a transfer. memory: the notes of the
+    transfer: what it carried (`Transfer`), None without one. memory: the notes of the
     rungs taken for want of memory; degraded: one of them changed what is learned.
     """
 
@@ -177,7 +177,7 @@ def _prepare(
     splits: Splits | None,
 ) -> tuple[Dataset, Start]:
     dataset = Dataset.from_candles(candles, registry, settings, splits=splits)
-    return dataset, make_start(settings, dataset.columns, initial)
+    return dataset, make_start(settings, dataset, initial)
 
 
 def _finished(directory: Path, identity: dict[str, Any]) -> BucketResult:
@@ -240,9 +240,11 @@ def _card(
             "start_value": chosen.start_value,
             "t_value": trained.t_value,
             "abstains": trained.abstains,
+            "horizon_skill": {str(h): r2 for h, r2 in trained.horizon_skill.items()},
         },
         "evaluation": evaluation,
         "horizon_skill": {str(h): r2 for h, r2 in skill.items()},
+        "importance": {name: drop.to_json() for name, drop in trained.importance.items()},
         "transfer": start.transfer.to_json() if start.transfer else None,
         "versions": {
             "btc-ai": btc_ai.__version__,

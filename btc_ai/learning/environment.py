@@ -187,6 +187,6 @@ def greedy_table(network: QNetwork, features: Tensor, cost: float) -> NDArray[np
     with torch.inference_mode():
         for first in range(0, len(features), ROWS_AT_ONCE):
             rows = features[first : first + ROWS_AT_ONCE].to(network.device)
-            values = network.values(network.trunk(rows))
+            values = network.values(network.encode(rows))
             chosen.append((values[:, None, :] - turnover_costs(cost, values)).argmax(dim=-1))
     return torch.cat(chosen).cpu().numpy()

@@ -6,6 +6,7 @@ be as good as independent, and the standard error is that of the blocks' means (
 """
 
 import math
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ from btc_ai.learning.environment import Rollout
 DAY = 288
 EVIDENCE = 2.0
 """The least t-value against staying flat with which a model may trade."""
+
+EXACT_T = {1: 12.7062, 2: 4.3027, 3: 3.1824}
 
 Array = NDArray[np.float64]
 
@@ -50,3 +53,14 @@ def t_value(blocks: Array) -> float | None:
     """
     error = standard_error(blocks)
     return float(blocks.mean()) / error if error > 0 else None
+
+
+def t_quantile(freedom: int) -> float:
+    """The 97.5 % quantile of Student's t, by its expansion in 1/ν (Abramowitz & Stegun 26.7.5)."""
+    if freedom in EXACT_T:
+        return EXACT_T[freedom]
+    z = NormalDist().inv_cdf(0.975)
+    first = (z**3 + z) / 4
+    second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
+    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
+    return z + first / freedom + second / freedom**2 + third / freedom**3

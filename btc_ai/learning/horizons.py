@@ -30,16 +30,21 @@ def horizon_targets(dataset: Dataset, horizons: Sequence[int]) -> NDArray[np.flo
     return targets
 
 
-def horizon_loss(predicted: Tensor, outcome: Tensor, count: Tensor) -> Tensor:
+def horizon_loss(
+    predicted: Tensor, outcome: Tensor, count: Tensor, weights: Tensor | None = None
+) -> Tensor:
     """Huber loss over the known outcomes; both [n, horizons], unknown outcomes NaN.
 
-    count: known outcomes in the whole batch, of which this may be a part.
+    count: known outcomes in the whole batch, of which this may be a part. weights: [horizons],
+    1 for each where not given.
     """
     known = ~outcome.isnan()
     error = functional.smooth_l1_loss(
-        torch.where(known, predicted, 0), outcome.nan_to_num(0.0), reduction="sum"
+        torch.where(known, predicted, 0),
+        outcome.nan_to_num(0.0),
+        reduction="sum" if weights is None else "none",
     )
-    return error / count
+    return error / count if weights is None else (error * weights).sum() / count
 
 
 def horizon_skill(network: QNetwork, dataset: Dataset, part: slice) -> dict[int, float | None]:

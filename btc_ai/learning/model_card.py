@@ -17,9 +17,9 @@ def read_card(directory: Path) -> dict[str, Any]:
     Keys: format, bucket, created, columns, scaler, reward_scale, horizons, positions, symbol,
     interval, interval_ms, settings, data_sha256 and bars (of all candles), parts (train,
     validation, test as [start, end) in ms), seen (all parts ever trained or chosen on), episodes
-    (with those of the models it continues), validation, evaluation, horizon_skill, lineage,
-    versions, weights_sha256. Cards from before symbol, interval, bars, parts, seen and
-    reward_scale were kept lack them.
+    (with those of the models it continues), validation, evaluation, horizon_skill, importance (of
+    each feature on validation), transfer, lineage, versions, weights_sha256. Cards from before
+    symbol, interval, bars, parts, seen, reward_scale and importance were kept lack them.
     Raises TrainingError when there is no model, or one that this version cannot read.
     """
     path = directory / CARD

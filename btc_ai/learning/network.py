@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from btc_ai.learning.transfer.gates import InputGates
+
 POSITIONS = (-1, 0, 1)
 HIDDEN = 128
 BASIS = 6
@@ -29,6 +31,7 @@ class QNetwork(nn.Module):
 
     Q(x, k, a) = −cost·|a − k| + U(x, a), so costs are known, never learned. The second head
     predicts the return at horizon h over σ·√h, bilinear in the trunk and a basis of log h.
+    gates: on the inputs while a transfer of feature importance is learned with, else None.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class QNetwork(nn.Module):
         )
         self.values = _linear(hidden, len(POSITIONS))
         self.horizon_head = _linear(hidden, BASIS)
+        self.gates: InputGates | None = None
         self.basis: Tensor
         self.register_buffer("basis", horizon_basis(horizons), persistent=False)
         self._initialise(generator)
@@ -72,8 +76,21 @@ class QNetwork(nn.Module):
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """[n, columns] to U [n, 3] and standardised returns [n, horizons]."""
-        hidden = self.trunk(features)
+        hidden = self.encode(features)
         return self.values(hidden), self.predict(hidden)
+
+    def encode(self, features: Tensor) -> Tensor:
+        """[n, columns] to what both heads see [n, 128]: the one way in."""
+        seen = features if self.gates is None else self.gates(features)
+        hidden: Tensor = self.trunk(seen)
+        return hidden
+
+    def fold_gates(self) -> None:
+        """Multiply the gates into the first layer, and be a network without any."""
+        if self.gates is not None:
+            with torch.no_grad():
+                self.input_layer.weight.mul_(self.gates.scale)
+            self.gates = None
 
     def abstain(self) -> None:
         """Value staying flat a little above all else; what else was learned stays."""

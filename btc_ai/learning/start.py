@@ -8,59 +8,79 @@ import numpy as np
 import torch
 
 from btc_ai.errors import TrainingError
+from btc_ai.learning.dataset import Dataset
+from btc_ai.learning.learners.learner import NO_GUIDANCE, Guidance
 from btc_ai.learning.model import Model, load_model
 from btc_ai.learning.network import QNetwork
 from btc_ai.learning.settings import TrainingSettings
-from btc_ai.learning.transfer.weights import FROZEN_UPDATES, WeightTransfer, transfer_weights
+from btc_ai.learning.transfer.apply import Transfer, apply_transfer
+from btc_ai.learning.transfer.knowledge import Knowledge
+from btc_ai.learning.transfer.placebo import placebo
+from btc_ai.names import TransferKind
 
 
 @dataclass(frozen=True)
 class InitialModel:
     """A finished model to begin with.
 
-    `continue`: train the same bucket further, same features. `transfer`: carry what another
-    bucket learned over by feature name.
+    `transfer`: carry over what another bucket learned, by the names of features and the lengths
+    of horizons; `kinds` says what of it. `continue`: train the same bucket further, same features.
+    placebo: scramble the source by this seed, so that nothing of what it knew is left.
     """
 
     path: Path
-    kind: Literal["continue", "transfer"]
+    kind: Literal["continue", "transfer"] = "transfer"
+    kinds: tuple[TransferKind, ...] = ("weights",)
+    placebo: int | None = None
 
 
 @dataclass(frozen=True)
 class Start:
     """The network to begin with and the random generator, already advanced past its weights.
 
-    `origin` names the kind of start and the hash of the weights it took, None from scratch.
+    guidance: what a transfer gives the learner besides. `origin` names the kind of start and the
+    hash of the weights it took, None from scratch.
     """
 
     network: QNetwork
     generator: torch.Generator
-    frozen_updates: int = 0
+    guidance: Guidance = NO_GUIDANCE
     trained: bool = False
     episodes_before: int = 0
-    transfer: WeightTransfer | None = None
+    transfer: Transfer | None = None
     origin: str | None = None
 
 
-def make_start(
-    settings: TrainingSettings, columns: tuple[str, ...], initial: InitialModel | None
-) -> Start:
+def make_start(settings: TrainingSettings, dataset: Dataset, initial: InitialModel | None) -> Start:
     """Build the first network; raises TrainingError when the initial model does not fit."""
     if initial is None:
-        network, generator = _fresh(settings, columns, episodes_before=0)
+        network, generator = _fresh(settings, dataset.columns, episodes_before=0)
         return Start(network, generator)
     model = load_model(initial.path)
     if initial.kind == "continue":
-        return _continue(settings, columns, model, initial)
-    network, generator = _fresh(settings, columns, episodes_before=0)
-    transfer = transfer_weights(model.network, network)
-    return Start(
+        return _continue(settings, dataset.columns, model, initial)
+    network, generator = _fresh(settings, dataset.columns, episodes_before=0)
+    knowledge = Knowledge.of(model, initial.path)
+    if initial.placebo is not None:
+        knowledge = placebo(knowledge, initial.placebo)
+    transfer, guidance = apply_transfer(
+        knowledge,
         network,
-        generator,
-        frozen_updates=FROZEN_UPDATES,
-        transfer=transfer,
-        origin=f"{initial.kind} {model.weights_sha256}",
+        initial.kinds,
+        sigma=dataset.reward_scale,
+        min_horizon=settings.min_horizon,
+        placebo=initial.placebo,
     )
+    return Start(
+        network, generator, guidance=guidance, transfer=transfer, origin=_origin(initial, model)
+    )
+
+
+def _origin(initial: InitialModel, model: Model) -> str:
+    taken = f"{initial.kind} {model.weights_sha256}"
+    if initial.kind == "transfer":
+        taken += f" ({', '.join(sorted(initial.kinds))})"
+    return taken if initial.placebo is None else f"{taken} placebo {initial.placebo}"
 
 
 def _continue(
@@ -79,7 +99,7 @@ def _continue(
         generator,
         trained=True,
         episodes_before=model.episodes,
-        origin=f"{initial.kind} {model.weights_sha256}",
+        origin=_origin(initial, model),
     )
 
 

@@ -20,6 +20,7 @@ from btc_ai.learning.environment import MarketEnvironment
 from btc_ai.learning.evaluation import accounting
 from btc_ai.learning.evidence import EVIDENCE, Array, block_means, t_value
 from btc_ai.learning.files import RowsFile, Write, write_durably
+from btc_ai.learning.horizons import horizon_skill
 from btc_ai.learning.learners.learner import Accumulating, Learner, Update
 from btc_ai.learning.learners.registry import make_learner
 from btc_ai.learning.memory.backend import is_out_of_memory
@@ -31,6 +32,7 @@ from btc_ai.learning.network import QNetwork
 from btc_ai.learning.selection import Selection
 from btc_ai.learning.settings import TrainingSettings, differences
 from btc_ai.learning.start import Start
+from btc_ai.learning.transfer.importance import Drop, feature_importance
 from btc_ai.learning.transfer.milestones import MILESTONES, Milestone, milestone_shares
 
 CHECKPOINTS = "checkpoints"
@@ -65,13 +67,17 @@ class Trained:
     """The network chosen on validation, and how the run went.
 
     t_value: of its validation returns against staying flat, by batch means; None where it never
-    traded. abstains: there was too little evidence, and the network stays flat.
+    traded. abstains: there was too little evidence, and the network stays flat. importance: of
+    each feature on the validation part, and horizon_skill, R² of each horizon there: what the
+    chosen weights knew, before they abstained.
     """
 
     network: QNetwork
     selection: Selection
     t_value: float | None
     abstains: bool
+    importance: dict[str, Drop]
+    horizon_skill: dict[int, float | None]
 
 
 @dataclass(frozen=True)
@@ -179,13 +185,17 @@ class Trainer:
         They are the best of many on one stretch of the market, which luck alone makes look good.
         """
         self._guard.enter(Phase.VALIDATION, self._progress.episode)
-        network = self._start.network
+        network = copy.deepcopy(self._start.network).to(self.environment.device)
         network.load_state_dict(self._selection.weights)
-        t = t_value(self._validation(network.to(self.environment.device))[1])
+        network.fold_gates()
+        dataset, part = self.environment.dataset, self.environment.dataset.splits.validation
+        t = t_value(self._validation(network)[1])
+        importance = feature_importance(self.environment, network, part, self.settings.seed)
+        skill = horizon_skill(network, dataset, part)
         abstains = t is None or t < EVIDENCE
         if abstains:
             network.abstain()
-        return Trained(network, self._selection, t, abstains)
+        return Trained(network, self._selection, t, abstains, importance, skill)
 
     def _begin(self) -> None:
         """From the latest checkpoint, or from the start and its value on validation."""
@@ -253,7 +263,7 @@ class Trainer:
             copy.deepcopy(self._start.network),
             settings,
             generator=self._start.generator,
-            frozen_updates=self._start.frozen_updates,
+            guidance=self._start.guidance,
         )
         guard.windows = settings.batch_size
         if isinstance(self._learner, Accumulating):

@@ -4,14 +4,20 @@ Every learner trains the same `QNetwork`, U(x, a) with Q(x, k, a) = −c·|a −
 AdamW at a linearly falling rate and clipped gradients, and acts with averaged weights.
 """
 
+import copy
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from btc_ai.learning.environment import MarketEnvironment
 from btc_ai.learning.horizons import horizon_loss, horizon_targets
+from btc_ai.learning.learners.learner import NO_GUIDANCE, Guidance
 from btc_ai.learning.network import QNetwork
 from btc_ai.learning.settings import TrainingSettings
+from btc_ai.learning.transfer.gates import PULL
+from btc_ai.learning.transfer.kickstart import SHARE, Kickstart
 
 AVERAGING = 0.99
 WEIGHT_DECAY = 0.01
@@ -29,11 +35,11 @@ class QLearner:
         settings: TrainingSettings,
         *,
         generator: torch.Generator,
-        frozen_updates: int = 0,
+        guidance: Guidance = NO_GUIDANCE,
         steps_per_update: int = 1,
         averaging: float = AVERAGING,
     ) -> None:
-        """Learn `network` in place; the trunk stays as it is for the first `frozen_updates`.
+        """Learn `network` in place, with the `guidance` of a transfer.
 
         steps_per_update: gradient steps. averaging: weight of the past in the averaged weights.
         """
@@ -44,22 +50,31 @@ class QLearner:
         self._average = QNetwork(
             network.columns, settings.horizons, generator, hidden=network.hidden
         ).to(device)
+        self._average.gates = copy.deepcopy(network.gates)
         self._average.load_state_dict(network.state_dict())
         self._weights = list(network.parameters())
         self._averaged = [weight.data for weight in self._average.parameters()]
         self._averaging = averaging
         self._generator = generator
-        self._frozen_steps = frozen_updates * steps_per_update
+        self._frozen_steps = guidance.frozen_updates * steps_per_update
         self._all_steps = settings.updates * steps_per_update
         self._steps = 0
-        heads = [*network.values.parameters(), *network.horizon_head.parameters()]
         self._optimizer = torch.optim.AdamW(
-            [{"params": list(network.trunk.parameters())}, {"params": heads}],
+            parameter_groups(self.network),
             lr=settings.learning_rate,
             weight_decay=WEIGHT_DECAY,
             fused=True,
         )
+        self._take_guidance(guidance)
         self._prepare_market()
+
+    def _take_guidance(self, guidance: Guidance) -> None:
+        device, weights = self.environment.device, guidance.horizon_weights
+        self._horizon_weights = None if weights is None else torch.tensor(weights, device=device)
+        self._kickstart: Kickstart | None = None
+        if guidance.teacher is not None:
+            teacher = copy.deepcopy(guidance.teacher).to(device)
+            self._kickstart = Kickstart(teacher, round(SHARE * self._all_steps))
 
     def _prepare_market(self) -> None:
         environment, settings = self.environment, self.settings
@@ -94,19 +109,41 @@ class QLearner:
         """How many horizon outcomes at these bars are known, at least 1."""
         return self._known[bars].sum().clamp(min=1).to(self.environment.device)
 
-    def _add_gradient(self, loss: Tensor, hidden: Tensor, bars: Tensor, known: Tensor) -> None:
-        """Add the gradient of a part of a batch, in all of which `known` outcomes are known."""
+    def _add_gradient(
+        self, loss: Tensor, hidden: Tensor, bars: Tensor, known: Tensor, share: float = 1.0
+    ) -> None:
+        """Add the gradient of a part of a batch: a `share` of its bars, of whose horizon outcomes
+        `known` are known in all."""
         outcome = self.environment.fetch(self._horizon_targets, bars)
-        error = horizon_loss(self.network.predict(hidden), outcome, known)
-        torch.autograd.backward(loss + HORIZON_WEIGHT * error)
+        weights = self._present_horizon_weights()
+        error = horizon_loss(self.network.predict(hidden), outcome, known, weights)
+        loss = loss + HORIZON_WEIGHT * error
+        if self._kickstart is not None and self._kickstart.strength(self._steps) > 0:
+            values, seen = self.network.values(hidden), self.environment.features(bars)
+            loss = loss + share * self._kickstart.loss(values, seen, self._steps)
+        torch.autograd.backward(loss)
+
+    def _present_horizon_weights(self) -> Tensor | None:
+        """On the way from those at the start to 1 at the end."""
+        if self._horizon_weights is None:
+            return None
+        return 1 + (self._horizon_weights - 1) * self._left
+
+    @property
+    def _left(self) -> float:
+        """Share of the run's gradient steps that are still to come."""
+        return max(0.0, 1 - self.progress)
 
     def _step(self) -> None:
-        rate = self.settings.learning_rate * max(0.0, 1 - self.progress)
-        trunk, heads = self._optimizer.param_groups
+        rate = self.settings.learning_rate * self._left
+        trunk, *others = self._optimizer.param_groups
         trunk["lr"] = rate if self._steps >= self._frozen_steps else 0.0
-        heads["lr"] = rate
+        for group in others:
+            group["lr"] = rate
         torch.nn.utils.clip_grad_norm_(self._weights, GRADIENT_CLIP)
         self._optimizer.step()
+        if self.network.gates is not None:
+            self.network.gates.settle(PULL * self._left)
         weights = [weight.data for weight in self._weights]
         past = min(self._averaging, (1 + self._steps) / (10 + self._steps))
         torch._foreach_lerp_(self._averaged, weights, 1 - past)
@@ -135,6 +172,18 @@ class QLearner:
                 }
         self._steps = int(state["steps"])
         self._generator.set_state(state["generator"])
+
+
+def parameter_groups(network: QNetwork) -> list[dict[str, Any]]:
+    """What AdamW treats alike: trunk, heads, and the gates, which have a prior of their own."""
+    heads = [*network.values.parameters(), *network.horizon_head.parameters()]
+    groups: list[dict[str, Any]] = [
+        {"params": list(network.trunk.parameters())},
+        {"params": heads},
+    ]
+    if network.gates is not None:
+        groups.append({"params": list(network.gates.parameters()), "weight_decay": 0.0})
+    return groups
 
 
 def under(prefix: str, state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -29,7 +29,7 @@ from torch.nn import functional
 
 from btc_ai.learning.environment import MarketEnvironment, turnover_costs
 from btc_ai.learning.learners.base import QLearner
-from btc_ai.learning.learners.learner import Update
+from btc_ai.learning.learners.learner import NO_GUIDANCE, Guidance, Update
 from btc_ai.learning.network import POSITIONS, QNetwork
 from btc_ai.learning.settings import TrainingSettings
 
@@ -71,12 +71,10 @@ class CounterfactualQ(QLearner):
         settings: TrainingSettings,
         *,
         generator: torch.Generator,
-        frozen_updates: int = 0,
+        guidance: Guidance = NO_GUIDANCE,
     ) -> None:
-        """Learn `network` in place; the trunk stays as it is for the first `frozen_updates`."""
-        super().__init__(
-            environment, network, settings, generator=generator, frozen_updates=frozen_updates
-        )
+        """Learn `network` in place, with the `guidance` of a transfer."""
+        super().__init__(environment, network, settings, generator=generator, guidance=guidance)
         self._offsets = torch.arange(settings.window + 1)[:, None] * environment.interval
         self._chunk = max(LEAST_CHUNK, math.ceil(settings.batch_size / CHUNKS))
         self._held = settings.batch_size
@@ -111,7 +109,7 @@ class CounterfactualQ(QLearner):
         """
         network, environment = self.network, self.environment
         chunks = torch.split(bars, self._chunk, dim=1)
-        hidden = [network.trunk(environment.features(chunk.flatten())) for chunk in chunks]
+        hidden = [network.encode(environment.features(chunk.flatten())) for chunk in chunks]
         values = [
             network.values(part).view(*chunk.shape, len(POSITIONS))
             for part, chunk in zip(hidden, chunks, strict=True)
@@ -131,7 +129,8 @@ class CounterfactualQ(QLearner):
             seen = chunk[:-1].flatten()
             error = functional.huber_loss(value[:-1], target, delta=HUBER, reduction="sum")
             loss = error / self._actions
-            self._add_gradient(loss, part[: len(seen)], seen, known)
+            share = len(seen) * len(POSITIONS) / self._actions
+            self._add_gradient(loss, part[: len(seen)], seen, known, share)
             losses.append(loss.detach())
         return losses, greedy[:-1]
 

@@ -20,7 +20,7 @@ from torch.nn import functional
 from btc_ai.learning.environment import MarketEnvironment
 from btc_ai.learning.learners.base import QLearner, under
 from btc_ai.learning.learners.lanes import Lanes, exploration, taken, values_at
-from btc_ai.learning.learners.learner import Update
+from btc_ai.learning.learners.learner import NO_GUIDANCE, Guidance, Update
 from btc_ai.learning.learners.replay import ReplayBuffer, Transitions
 from btc_ai.learning.network import QNetwork
 from btc_ai.learning.settings import TrainingSettings
@@ -49,15 +49,15 @@ class DoubleDQN(QLearner):
         settings: TrainingSettings,
         *,
         generator: torch.Generator,
-        frozen_updates: int = 0,
+        guidance: Guidance = NO_GUIDANCE,
     ) -> None:
-        """Learn `network` in place; the trunk stays as it is for the first `frozen_updates`."""
+        """Learn `network` in place, with the `guidance` of a transfer."""
         super().__init__(
             environment,
             network,
             settings,
             generator=generator,
-            frozen_updates=frozen_updates,
+            guidance=guidance,
             steps_per_update=settings.window,
             averaging=AVERAGING,
         )
@@ -90,7 +90,7 @@ class DoubleDQN(QLearner):
         )
         costs = self._lanes.costs
         bars = torch.cat([drawn.bars, drawn.later_bars])
-        hidden = self.network.trunk(self.environment.features(bars))
+        hidden = self.network.encode(self.environment.features(bars))
         values, later = self.network.values(hidden).chunk(2)
         ahead = values_at(self._target, self.environment.features(drawn.later_bars))
         targets = double_q_targets(drawn, later.detach(), ahead, costs)

@@ -80,7 +80,7 @@ class Lanes:
 def values_at(network: QNetwork, features: Tensor) -> Tensor:
     """U [n, 3] without a gradient."""
     with torch.no_grad():
-        values: Tensor = network.values(network.trunk(features))
+        values: Tensor = network.values(network.encode(features))
     return values
 
 

@@ -21,7 +21,7 @@ from torch.nn import functional
 from btc_ai.learning.environment import MarketEnvironment
 from btc_ai.learning.learners.base import QLearner
 from btc_ai.learning.learners.lanes import Lanes, exploration, taken, values_at
-from btc_ai.learning.learners.learner import Update
+from btc_ai.learning.learners.learner import NO_GUIDANCE, Guidance, Update
 from btc_ai.learning.network import QNetwork
 from btc_ai.learning.settings import TrainingSettings
 
@@ -63,15 +63,15 @@ class PQN(QLearner):
         settings: TrainingSettings,
         *,
         generator: torch.Generator,
-        frozen_updates: int = 0,
+        guidance: Guidance = NO_GUIDANCE,
     ) -> None:
-        """Learn `network` in place; the trunk stays as it is for the first `frozen_updates`."""
+        """Learn `network` in place, with the `guidance` of a transfer."""
         super().__init__(
             environment,
             network,
             settings,
             generator=generator,
-            frozen_updates=frozen_updates,
+            guidance=guidance,
             steps_per_update=EPOCHS * settings.lanes // settings.batch_size,
         )
         self._lanes = Lanes(environment, self._starts, self._rewards, settings.lanes, generator)
@@ -112,7 +112,7 @@ class PQN(QLearner):
         bars, held, actions, targets = (
             tensor.flatten()[drawn] for tensor in (seen.bars, seen.held, seen.actions, seen.targets)
         )
-        hidden = self.network.trunk(self.environment.features(bars))
+        hidden = self.network.encode(self.environment.features(bars))
         predicted = taken(self.network.values(hidden), self._lanes.costs, held, actions)
         loss = functional.smooth_l1_loss(predicted, targets)
         self._descend(loss, hidden, bars)

@@ -5,7 +5,7 @@ import torch
 from btc_ai.learning.environment import MarketEnvironment
 from btc_ai.learning.learners.cfq import CounterfactualQ
 from btc_ai.learning.learners.dqn import DoubleDQN
-from btc_ai.learning.learners.learner import Learner
+from btc_ai.learning.learners.learner import NO_GUIDANCE, Guidance, Learner
 from btc_ai.learning.learners.pqn import PQN
 from btc_ai.learning.network import QNetwork
 from btc_ai.learning.settings import TrainingSettings
@@ -18,7 +18,7 @@ def make_learner(
     settings: TrainingSettings,
     *,
     generator: torch.Generator,
-    frozen_updates: int = 0,
+    guidance: Guidance = NO_GUIDANCE,
 ) -> Learner:
     """The learner that the settings name."""
     learners: dict[LearnerName, type[CounterfactualQ | PQN | DoubleDQN]] = {
@@ -27,5 +27,5 @@ def make_learner(
         "dqn": DoubleDQN,
     }
     return learners[settings.learner](
-        environment, network, settings, generator=generator, frozen_updates=frozen_updates
+        environment, network, settings, generator=generator, guidance=guidance
     )

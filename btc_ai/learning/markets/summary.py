@@ -4,15 +4,15 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist, fmean, stdev
+from statistics import fmean, stdev
 from typing import Any
 
+from btc_ai.learning.evidence import t_quantile
 from btc_ai.learning.markets.market import KnownMarket
 from btc_ai.learning.markets.proof import Proof
 from btc_ai.learning.markets.registry import LAG_TEST
 
 LAG_RATIO = (0.93, 1.07)
-EXACT_T = {1: 12.7062, 2: 4.3027, 3: 3.1824}
 
 
 @dataclass(frozen=True)
@@ -87,14 +87,3 @@ def _lag(proofs: Sequence[Proof]) -> tuple[str, ...]:
     low, high = LAG_RATIO
     words = f"orders realised {ratio:.1%} of what exact timing says, not {low:.0%} … {high:.0%}"
     return () if low <= ratio <= high else (words,)
-
-
-def t_quantile(freedom: int) -> float:
-    """The 97.5 % quantile of Student's t, by its expansion in 1/ν (Abramowitz & Stegun 26.7.5)."""
-    if freedom in EXACT_T:
-        return EXACT_T[freedom]
-    z = NormalDist().inv_cdf(0.975)
-    first = (z**3 + z) / 4
-    second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
-    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
-    return z + first / freedom + second / freedom**2 + third / freedom**3

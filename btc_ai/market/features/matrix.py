@@ -27,6 +27,11 @@ class FeatureMatrix:
     lookback: int
 
 
+def feature_of(column: str) -> str:
+    """The feature that a matrix's column belongs to."""
+    return column.partition(".")[0]
+
+
 def build_features(
     candles: Candles, names: Sequence[str], registry: FeatureRegistry
 ) -> FeatureMatrix:

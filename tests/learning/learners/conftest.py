@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from btc_ai.learning.environment import MarketEnvironment
-from btc_ai.learning.learners.learner import Learner
+from btc_ai.learning.learners.learner import NO_GUIDANCE, Guidance, Learner
 from btc_ai.learning.learners.registry import make_learner
 from btc_ai.learning.markets.autoregressive import AutoregressiveMarket
 from btc_ai.learning.markets.datasets import known_dataset
@@ -16,7 +16,9 @@ G2 = TrainingSettings("G2", 2, 72, ("signal", "noise"), cost_bps=5, episodes=10)
 
 
 class MakeLearner(Protocol):
-    def __call__(self, seed: int = 0, *, frozen_updates: int = 0, **changes: Any) -> Learner: ...
+    def __call__(
+        self, seed: int = 0, *, guidance: Guidance = NO_GUIDANCE, **changes: Any
+    ) -> Learner: ...
 
 
 @pytest.fixture
@@ -25,13 +27,11 @@ def make() -> MakeLearner:
     return _make
 
 
-def _make(seed: int = 0, *, frozen_updates: int = 0, **changes: Any) -> Learner:
+def _make(seed: int = 0, *, guidance: Guidance = NO_GUIDANCE, **changes: Any) -> Learner:
     settings = dataclasses.replace(G2, **changes)
     environment = MarketEnvironment(
         known_dataset(AutoregressiveMarket(), settings, bars=5_000), settings
     )
     generator = torch.Generator().manual_seed(seed)
     network = QNetwork(environment.dataset.columns, settings.horizons, generator)
-    return make_learner(
-        environment, network, settings, generator=generator, frozen_updates=frozen_updates
-    )
+    return make_learner(environment, network, settings, generator=generator, guidance=guidance)

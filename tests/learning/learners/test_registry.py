@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from btc_ai.learning.learners.base import QLearner
+from btc_ai.learning.learners.learner import Guidance
 from btc_ai.names import LearnerName
 from tests.learning.learners.conftest import MakeLearner
 
@@ -69,7 +70,7 @@ def test_learning_never_touches_the_global_generator(make: MakeLearner, name: st
 
 
 def test_a_frozen_trunk_rests_and_then_learns(make: MakeLearner, name: str) -> None:
-    frozen = make(learner=name, frozen_updates=2)
+    frozen = make(learner=name, guidance=Guidance(frozen_updates=2))
     assert isinstance(frozen, QLearner)
     first = weights(frozen)
     frozen.update()

@@ -4,9 +4,10 @@ import dataclasses
 
 import pytest
 
+from btc_ai.learning.evidence import t_quantile
 from btc_ai.learning.markets.proof import FULL_BUDGET, Proof
 from btc_ai.learning.markets.registry import LAG_TEST, known_markets
-from btc_ai.learning.markets.summary import summarise, t_quantile
+from btc_ai.learning.markets.summary import summarise
 
 MARKETS = known_markets()
 ONE = Proof(
