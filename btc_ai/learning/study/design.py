@@ -33,7 +33,7 @@ SOURCES = ("learning", "market")
 
 @dataclass(frozen=True)
 class Study:
-    """settings: of each bucket in its order, for each seed [seeds][buckets]; kinds: what is carried.
+    """settings: of the buckets in their order, for each seed [seeds][buckets]; kinds: the transfer's.
 
     Raises UsageError for fewer than two seeds or buckets.
     """

@@ -62,10 +62,10 @@ SAID = {
     "{seeds} seeds can tell",
 }
 PLACEBO = {
-    "better": "Transfer is also ahead of the placebo, which has nothing to tell: what was carried "
-    "over is knowledge.",
-    "worse": "Transfer is behind even the placebo, which has nothing to tell: what was carried over "
-    "misleads.",
+    "better": "Transfer is ahead of the placebo, which has nothing to tell: what was carried over "
+    "is knowledge.",
+    "worse": "Transfer is behind even the placebo, which has nothing to tell: what was carried "
+    "over misleads.",
     "undecided": "Nor can transfer be told from the placebo, which has nothing to tell.",
 }
 

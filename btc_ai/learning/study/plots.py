@@ -17,8 +17,7 @@ COLOURS = {
 }  # fmt: skip
 """Stand-ins, each of which the page replaces by a variable of the same name."""
 
-WORDS = {"transfer": "transfer", "placebo": "placebo", "knowledge": "transfer over placebo"}
-STYLE = {
+STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "btc-ai",
     "font.size": 10,
@@ -38,7 +37,7 @@ STYLE = {
 def learning_curves(bucket: Body) -> str:
     """Validation value of each arm along the budget, with its interval."""
     with rc_context(STYLE):
-        figure, axes = _figure(4.4, 2.9)
+        figure, axes = _figure(4.6, 2.7)
         for arm, found in bucket["arms"].items():
             rows = found["validation"]
             at = range(len(rows))
@@ -60,23 +59,21 @@ def learning_curves(bucket: Body) -> str:
 
 def _keep_the_end_visible(axes: Axes, bucket: Body) -> None:
     """An untrained network may lose far more than any later one earns; it is cut off below."""
-    later = [
-        row[name]
-        for arm in bucket["arms"].values()
-        for row in arm["validation"][1:]
-        for name in ("low", "high")
-    ]
-    if later:
-        low, high = min(*later, 0.0), max(*later, 0.0)
-        room = 0.15 * (high - low) or 0.1
-        axes.set_ylim(low - 3 * room, high + room)
+    rows = [arm["validation"] for arm in bucket["arms"].values()]
+    lowest = min(row["low"] for arm in rows for row in arm)
+    low, high = (
+        pick([0.0, *(row[name] for arm in rows for row in arm[1:])])
+        for pick, name in ((min, "low"), (max, "high"))
+    )
+    room = 0.1 * (high - low) or 0.1
+    axes.set_ylim(max(lowest, low - 3 * room) - room, high + room)
 
 
 def differences(buckets: Sequence[Body], name: str) -> str:
-    """A row a bucket: by how much each contrast is ahead; `name` is test, asymptote or jumpstart."""
+    """By how much transfer and placebo are ahead, a row a bucket: test, asymptote or jumpstart."""
     with rc_context(STYLE):
         shown = [bucket for bucket in buckets if bucket["differences"]]
-        figure, axes = _figure(4.4, 0.7 + 0.62 * len(shown))
+        figure, axes = _figure(3.5, 0.7 + 0.55 * len(shown))
         for place, bucket in enumerate(shown):
             for offset, contrast in ((-0.14, "transfer"), (0.14, "placebo")):
                 found, colour = bucket["differences"][contrast][name], COLOURS[contrast]
