@@ -4,14 +4,14 @@ import shutil
 import sys
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
 from btc_ai.cli.context import Globals, current, print_json
 from btc_ai.cli.daemon import connect
 from btc_ai.cli.jobs import follow_job, make_progress
-from btc_ai.errors import BtcAiError
+from btc_ai.errors import BtcAiError, UsageError
 from btc_ai.names import TransferKind
 
 if TYPE_CHECKING:
@@ -44,8 +44,11 @@ def transfer(
         int | None, typer.Option(min=1, help="Episodes a run (default: EPISODES_PER_BUCKET)")
     ] = None,
     kind: Annotated[
-        list[TransferKind] | None,
-        typer.Option(help="What is carried; may be repeated (default: KNOWLEDGE_TRANSFER)"),
+        list[str] | None,
+        typer.Option(
+            metavar="weights|features|horizons",
+            help="What is carried; may be repeated (default: KNOWLEDGE_TRANSFER)",
+        ),
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="The first seed (default: SEED)")] = None,
     executor: Annotated[
@@ -66,6 +69,11 @@ def transfer(
     as_json: Json = False,
 ) -> None:
     """Train every bucket from scratch, with transfer and with a placebo; compare them."""
+    for name in kind or []:
+        if name not in get_args(TransferKind):
+            raise UsageError(
+                f"unknown --kind {name!r}; known are {', '.join(get_args(TransferKind))}"
+            )
     names = [name for part in sequence or [] for name in part.split(",") if name]
     body: Body = {
         "sequence": names or None, "seeds": seeds, "episodes": episodes, "kinds": kind,

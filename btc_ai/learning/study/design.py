@@ -33,9 +33,9 @@ SOURCES = ("learning", "market")
 
 @dataclass(frozen=True)
 class Study:
-    """settings: of the buckets in their order, for each seed [seeds][buckets]; kinds: the transfer's.
+    """settings: of the buckets in their order, for each seed [seeds][buckets].
 
-    Raises UsageError for fewer than two seeds or buckets.
+    kinds: what transfer carries. Raises UsageError for fewer than two seeds or buckets.
     """
 
     settings: tuple[tuple[TrainingSettings, ...], ...]
