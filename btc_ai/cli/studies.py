@@ -74,7 +74,8 @@ def _held_out(results: Body) -> Table:
 def _ahead(results: Body) -> Table:
     table = _table("Ahead of scratch on the validation part, with 95 % intervals")
     for name in ("bucket", "arm", "before the first update", "at the end"):
-        table.add_column(name, justify="left" if name in ("bucket", "arm") else "right")
+        left = name in ("bucket", "arm")
+        table.add_column(name, justify="left" if left else "right", no_wrap=name != "bucket")
     rows = [(one["bucket"], one["differences"]) for one in results["buckets"]]
     for bucket, differences in [*rows, ("all that take over", results["overall"])]:
         for arm in ARMS[1:]:

@@ -69,11 +69,10 @@ def transfer(
     as_json: Json = False,
 ) -> None:
     """Train every bucket from scratch, with transfer and with a placebo; compare them."""
+    known = get_args(TransferKind)
     for name in kind or []:
-        if name not in get_args(TransferKind):
-            raise UsageError(
-                f"unknown --kind {name!r}; known are {', '.join(get_args(TransferKind))}"
-            )
+        if name not in known:
+            raise UsageError(f"unknown --kind {name!r}; known are {', '.join(known)}")
     names = [name for part in sequence or [] for name in part.split(",") if name]
     body: Body = {
         "sequence": names or None, "seeds": seeds, "episodes": episodes, "kinds": kind,

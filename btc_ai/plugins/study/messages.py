@@ -17,7 +17,7 @@ class _Command(BaseModel):
 class TransferStudyBody(_Command):
     """Which buckets, how often and how long, what is carried, and where the runs are done."""
 
-    sequence: list[str] | None = Field(None, min_length=2)
+    sequence: list[str] | None = Field(None, min_length=1)
     seeds: int = Field(10, ge=2, le=100)
     episodes: int | None = Field(None, ge=1)
     kinds: list[TransferKind] | None = Field(None, min_length=1)

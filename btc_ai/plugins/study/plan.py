@@ -5,6 +5,8 @@ from btc_ai.api.errors import UsageError
 from btc_ai.api.service import Body
 from btc_ai.api.settings import bucket_settings, market_of, require_candles
 from btc_ai.config import Config, nearest
+from btc_ai.execution.installed import builtin_executors
+from btc_ai.names import BUILTIN_EXECUTORS
 from btc_ai.paths import trials_file
 from btc_ai.plugins.study.messages import TransferStudyBody
 
@@ -22,7 +24,7 @@ def plan_study(config: Config, body: TransferStudyBody) -> Body:
 
     Raises UsageError for what there is not, DataError where there are no candles.
     """
-    _require_executor(body.executor)
+    _require_executor(body)
     buckets = _buckets(config, body)
     episodes = body.episodes or config.PROGRESSIVE_TRAINING.EPISODES_PER_BUCKET
     first = config.SEED if body.seed is None else body.seed
@@ -78,8 +80,10 @@ def _kinds(config: Config) -> list[str]:
     return kinds
 
 
-def _require_executor(name: str) -> None:
-    known = known_executors()
+def _require_executor(body: TransferStudyBody) -> None:
+    name, known = body.executor, known_executors()
+    if name in BUILTIN_EXECUTORS:
+        builtin_executors().make(name, body.workers, body.address)
     if name in known:
         return
     for found in discover():
