@@ -1,18 +1,23 @@
 # make demo: set everything up, train all four buckets on the sample market, show the result.
 # make test: set everything up, check the code, run every test.
+# make test-ray: the tests of plugins_contrib/btc-ai-ray, in an environment of their own.
 # make bench [CANDLES=file]: measure every claim of speed; writes benchmarks/results.md.
 
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 
-.PHONY: demo test lint bench install install-dev clean
+.PHONY: demo test test-ray lint bench install install-dev clean
 
 demo: install
 	@bash scripts/demo.sh "$(abspath $(BIN))"
 
 test: lint
 	$(BIN)/python -m pytest
+	@$(MAKE) --no-print-directory test-ray
+
+test-ray: $(VENV)/bin/pip
+	@bash scripts/test_ray.sh "$(abspath $(BIN))/python" "$(abspath $(VENV))/ray"
 
 lint: install-dev
 	$(BIN)/ruff check .

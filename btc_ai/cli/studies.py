@@ -53,11 +53,9 @@ def _left(study: Body) -> str:
 
 def _held_out(results: Body) -> Table:
     synthetic = " (synthetic)" if results["synthetic"] else ""
-    table = _table(
-        f"Held-out test of {results['symbol']} {results['interval']}{synthetic}: net bps a bar, "
-        "interquartile mean over seeds"
-    )
-    for name in ("bucket", *ARMS, "transfer − scratch", "95 %"):
+    table = _table(f"Held-out test of {results['symbol']} {results['interval']}{synthetic}")
+    table.caption = "net bps a bar, interquartile mean over seeds; ahead: transfer − scratch"
+    for name in ("bucket", *ARMS, "ahead", "95 %"):
         table.add_column(name, justify="left" if name == "bucket" else "right", no_wrap=True)
     for bucket in results["buckets"]:
         arms = [
@@ -67,23 +65,23 @@ def _held_out(results: Body) -> Table:
         found = bucket["differences"].get("transfer")
         table.add_row(bucket["bucket"], *arms, *_difference(found and found["test"]))
     overall = results["overall"]["transfer"]["test"]
-    table.add_row("all that take over", "", "", "", *_difference(overall))
+    table.add_row("all", "", "", "", *_difference(overall))
     return table
 
 
 def _ahead(results: Body) -> Table:
-    table = _table("Ahead of scratch on the validation part, with 95 % intervals")
-    for name in ("bucket", "arm", "before the first update", "at the end"):
+    table = _table("Ahead of scratch on the validation part (95 % intervals)")
+    for name in ("bucket", "arm", "at the start", "at the end"):
         left = name in ("bucket", "arm")
         table.add_column(name, justify="left" if left else "right", no_wrap=name != "bucket")
     rows = [(one["bucket"], one["differences"]) for one in results["buckets"]]
-    for bucket, differences in [*rows, ("all that take over", results["overall"])]:
+    for bucket, differences in [*rows, ("all", results["overall"])]:
         for arm in ARMS[1:]:
             if arm in differences:
                 found = differences[arm]
                 table.add_row(
-                    bucket, arm, " ".join(_difference(found["jumpstart"])),
-                    " ".join(_difference(found["asymptote"])),
+                    bucket, arm, "  ".join(_difference(found["jumpstart"])),
+                    "  ".join(_difference(found["asymptote"])),
                 )  # fmt: skip
     return table
 
@@ -96,5 +94,6 @@ def _difference(found: Body | None) -> tuple[str, str]:
 
 def _table(title: str) -> Table:
     return Table(
-        title=title, title_justify="left", box=box.SIMPLE, pad_edge=False, padding=(0, 1)
+        title=title, title_justify="left", caption_justify="left", box=box.SIMPLE,
+        pad_edge=False, padding=(0, 1),
     )  # fmt: skip

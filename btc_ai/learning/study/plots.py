@@ -110,7 +110,7 @@ def _svg(figure: Figure, salt: str) -> str:
     for name, stand_in in COLOURS.items():
         text = text.replace(stand_in, f"var(--{name})")
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r"font: [\d.]+px [^;\"]+", lambda m: m[0].split("px")[0] + "px var(--font)", text)
+    text = re.sub(r"(font: [\d.]+px|font-family:) [^;\"]+", r"\1 var(--font)", text)
     text = re.sub(r' id="(?!m|p)[^"]*"', "", text)
     return re.sub(r'<svg ([^>]*?)height="[\d.]+pt" ', r"<svg \1", text).replace(
         "<svg ", '<svg role="img" ', 1

@@ -5,6 +5,7 @@ idempotent, so that running one twice does no harm; what it had saved is taken u
 """
 
 import os
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -18,14 +19,14 @@ from btc_ai.api.step import StepStoppedError, find_function
 
 RETRIES = 3
 LOOK_S = 0.2
-LOOPBACK = "127.0.0.1"
-QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+REACH_S = 5.0
 
 
 class RayExecutor:
     """Runs tasks on the cluster at `address`, or on one of its own on this machine.
 
     workers: tasks at once; None: as many as the cluster has free cores. Every task takes one core.
+    `btc_ai_ray.set_up` comes first, before this module is imported.
     """
 
     def __init__(self, workers: int | None = None, address: str | None = None) -> None:
@@ -62,24 +63,29 @@ class RayExecutor:
     @contextmanager
     def _connected(self) -> Iterator[None]:
         """Join the cluster, or start one; leave it, or end it."""
-        os.environ.update(QUIET)
-        own = {} if self._address else {
-            "num_cpus": self._workers, "include_dashboard": False, "_node_ip_address": LOOPBACK,
-        }  # fmt: skip
+        own = {} if self._address else {"num_cpus": self._workers, "include_dashboard": False}
         try:
-            ray.init(address=self._address or "local", log_to_driver=False, **own)
-        except (ConnectionError, ValueError, RuntimeError, RayError) as error:
-            where = (
-                f"the Ray cluster at {self._address}" if self._address else "Ray on this machine"
+            _reach(self._address)
+            ray.init(
+                address=self._address or "local", log_to_driver=False, logging_level="ERROR", **own
             )
+        except (OSError, ValueError, RuntimeError, RayError) as error:
+            at = f"at {self._address}" if self._address else "on this machine"
             raise BtcAiError(
-                f"{where} cannot be used: {str(error).strip()[:500]}. `ray status` shows whether a "
-                "cluster runs; leave --address out for one on this machine"
+                f"Ray {at} cannot be used: {str(error).strip()[:500]}. `ray status` shows whether "
+                "a cluster runs; leave --address out for one on this machine"
             ) from None
         try:
             yield
         finally:
             ray.shutdown()
+
+
+def _reach(address: str | None) -> None:
+    """Raise OSError where nobody listens at `host:port`; Ray itself would try for minutes."""
+    host, _, port = (address or "").rpartition(":")
+    if host and port.isdigit() and "/" not in host:
+        socket.create_connection((host, int(port)), REACH_S).close()
 
 
 def _run(task: Task, shared: Shared) -> Done:
