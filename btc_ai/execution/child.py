@@ -3,6 +3,7 @@
 import ctypes
 import os
 import signal
+import sys
 import traceback
 from multiprocessing.connection import Connection
 
@@ -20,11 +21,14 @@ def die_with_parent(parent: int) -> None:
         os._exit(1)  # it ended before the call above
 
 
-def serve(link: Connection, shared: Shared, parent: int) -> None:
-    """Answer each `Task` on `link` with a `Done`, until killed."""
+def main() -> None:
+    """Answer each `Task` with a `Done`, until killed; first come sys.path and what is shared."""
+    number, parent = map(int, sys.argv[1:])
     die_with_parent(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.environ["OMP_NUM_THREADS"] = "1"  # before a task imports torch
+    link = Connection(number)
+    sys.path[:] = link.recv()
+    shared = link.recv()
     while True:
         link.send(_run(link.recv(), shared))
 
@@ -35,3 +39,7 @@ def _run(task: Task, shared: Shared) -> Done:
     except Exception as error:  # noqa: BLE001  # a fence: the parent hears of every failure
         reason = "".join(traceback.format_exception(error))[-MAX_REASON:]
         return Done(task.key, error=f"{type(error).__name__}: {error}\n{reason}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,20 +1,22 @@
 """A pool of processes, one thread each: the executor for one machine with several cores.
 
-The processes are spawned, not forked: torch is not safe to fork. What is shared goes to each once,
+The processes are new ones, not forked: torch is not safe to fork. What is shared goes to each once,
 as it starts. They die with their parent, whatever becomes of it.
 """
 
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from multiprocessing import connection
 
 from btc_ai.api.executor import Done, Schedule, Shared, Task
 from btc_ai.api.step import StepStoppedError
 from btc_ai.errors import UsageError
-from btc_ai.execution.child import serve
 
 ATTEMPTS = 3
 """How often a task is begun, at most, where its process dies."""
@@ -74,19 +76,27 @@ class _Child:
     """One process of the pool."""
 
     def __init__(self, shared: Shared) -> None:
-        """Start it; it is ready when it takes its first task."""
-        spawn = multiprocessing.get_context("spawn")
-        self.link, theirs = spawn.Pipe()
-        self._process = spawn.Process(target=serve, args=(theirs, shared, os.getpid()), daemon=True)
-        self._process.start()
+        """Start it; it takes what is shared, and then tasks."""
+        self.link, theirs = multiprocessing.Pipe()
+        number = theirs.fileno()
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "btc_ai.execution.child", str(number), str(os.getpid())],
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            stdin=subprocess.DEVNULL,
+            pass_fds=[number],
+        )
         theirs.close()
+        self._send(sys.path)
+        self._send(dict(shared))
 
     def begin(self, task: Task) -> None:
-        """Hand it a task; one that is dead is found out by `outcome`."""
-        try:
-            self.link.send(task)
-        except OSError:
-            self._process.kill()
+        """Hand it a task."""
+        self._send(task)
+
+    def _send(self, value: object) -> None:
+        """Send; a child that is dead is found out by `outcome`."""
+        with suppress(OSError):
+            self.link.send(value)
 
     def outcome(self) -> Done | None:
         """How the task ended; None: the process died."""
@@ -98,15 +108,16 @@ class _Child:
 
     def cause(self) -> str:
         """What it died of."""
-        self._process.join(END_LIMIT_S)
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(END_LIMIT_S)
         self.close()
-        code = self._process.exitcode or 0
+        code = self._process.wait()
         return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
     def close(self) -> None:
         """End it at once: a task is idempotent, and training goes on from its last checkpoint."""
         self._process.kill()
-        self._process.join()
+        self._process.wait()
         self.link.close()
 
 

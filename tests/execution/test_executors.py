@@ -128,9 +128,8 @@ def test_the_pool_dies_with_its_parent(tmp_path: Path) -> None:
     script = (
         "from btc_ai.execution.process import ProcessExecutor\n"
         "from tests.execution.tasks import task\n"
-        "if __name__ == '__main__':\n"
-        f"    tasks = [task(str(n), 'last', folder={str(tmp_path)!r}, number=n) for n in (1, 2)]\n"
-        "    list(ProcessExecutor(2).run(tasks, {'base': 1}, lambda: False))\n"
+        f"tasks = [task(str(n), 'last', folder={str(tmp_path)!r}, number=n) for n in (1, 2)]\n"
+        "list(ProcessExecutor(2).run(tasks, {'base': 1}, lambda: False))\n"
     )
     (tmp_path / "parent.py").write_text(script)
     parent = subprocess.Popen(
