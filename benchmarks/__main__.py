@@ -11,7 +11,15 @@ from importlib.metadata import version
 from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results.md"
-BENCHMARKS = ("throughput", "scaling", "learning_curve", "known_markets", "four_buckets", "spine")
+BENCHMARKS = (
+    "throughput",
+    "scaling",
+    "learning_curve",
+    "known_markets",
+    "four_buckets",
+    "executors",
+    "spine",
+)
 PACKAGES = ("btc-ai", "torch", "numpy", "pandas", "pyzmq", "typer", "stable-baselines3")
 
 
