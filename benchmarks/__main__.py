@@ -12,14 +12,8 @@ from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results.md"
 BENCHMARKS = (
-    "throughput",
-    "scaling",
-    "learning_curve",
-    "known_markets",
-    "four_buckets",
-    "executors",
-    "spine",
-)
+    "throughput", "scaling", "learning_curve", "known_markets", "four_buckets", "executors", "spine",
+)  # fmt: skip
 PACKAGES = ("btc-ai", "torch", "numpy", "pandas", "pyzmq", "typer", "stable-baselines3")
 
 

@@ -47,9 +47,11 @@ def measure(executor: Executor) -> tuple[float, bytes]:
 def main() -> int:
     """Print the table; exit status 1 below a bar."""
     others = os.getloadavg()[0]
-    executors = {
-        "inline": InlineExecutor(), "pool of 1": ProcessExecutor(1), "pool of 2": ProcessExecutor(2),
-    }  # fmt: skip
+    executors: dict[str, Executor] = {
+        "inline": InlineExecutor(),
+        "pool of 1": ProcessExecutor(1),
+        "pool of 2": ProcessExecutor(2),
+    }
     spent, tables = {}, set()
     for name, executor in executors.items():
         spent[name], table = measure(executor)
