@@ -12,8 +12,15 @@ from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results.md"
 BENCHMARKS = (
-    "throughput", "scaling", "learning_curve", "known_markets", "four_buckets", "executors", "spine",
-)  # fmt: skip
+    "throughput",
+    "scaling",
+    "learning_curve",
+    "known_markets",
+    "four_buckets",
+    "twin",
+    "executors",
+    "spine",
+)
 PACKAGES = ("btc-ai", "torch", "numpy", "pandas", "pyzmq", "typer", "stable-baselines3")
 
 

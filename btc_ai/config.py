@@ -28,7 +28,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from btc_ai.errors import ConfigError
-from btc_ai.names import LearnerName
+from btc_ai.names import LearnerName, TransferVerify
 from btc_ai.paths import find_config, user_data
 
 BUILTIN_FEATURES = (
@@ -124,6 +124,10 @@ class KnowledgeTransfer(Section):
     TRANSFER_FEATURES: bool = Field(True, description="Enable feature importance transfer")
     TRANSFER_HORIZONS: bool = Field(True, description="Enable prediction horizon transfer")
     MAX_MEMORY_USAGE: Fraction = Field(0.8, description="Memory share a transfer may use (0-1)")
+    TRANSFER_VERIFY: TransferVerify = Field(
+        "twin",
+        description="How a transfer is measured: off, twin (beside a run from scratch) or study",
+    )
 
 
 class BucketConfig(Section):

@@ -9,3 +9,6 @@ TransferKind = Literal["weights", "features", "horizons"]
 
 BUILTIN_EXECUTORS = ("inline", "process")
 """Where the tasks of a study can run without any plugin."""
+
+TransferVerify = Literal["off", "twin", "study"]
+"""How a transfer is measured: KNOWLEDGE_TRANSFER.TRANSFER_VERIFY."""

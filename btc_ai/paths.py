@@ -90,6 +90,11 @@ def trials_file(models_dir: Path) -> Path:
     return models_dir / "trials.jsonl"
 
 
+def transfers_file(models_dir: Path) -> Path:
+    """The ledger of every knowledge transfer."""
+    return models_dir / "transfers.jsonl"
+
+
 def command_socket(runtime: Path) -> Path:
     """Where commands are sent (ROUTER)."""
     return runtime / "commands.sock"

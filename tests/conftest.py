@@ -21,6 +21,7 @@ DATA = Path(os.environ.get("BTC_AI_TEST_DATA", Path(__file__).parents[1].parent 
 QUICK: dict[str, Any] = {
     "BUFFER_SIZE": 2048,
     "PROGRESSIVE_TRAINING": {"EPISODES_PER_BUCKET": 6, "PAUSE_BETWEEN_BUCKETS": 0.05},
+    "KNOWLEDGE_TRANSFER": {"TRANSFER_VERIFY": "off"},  # test_transfer.py measures
 }
 
 

@@ -7,6 +7,7 @@ from rich.table import Table
 
 from btc_ai.cli.context import market_name
 from btc_ai.cli.tables import memory_words, moment, number, summary
+from btc_ai.cli.transfer_words import joined, lineage_lines, news
 
 Body = dict[str, Any]
 
@@ -26,6 +27,8 @@ def print_run(run: Body) -> None:
     console.print(f"begun    {moment(run['created'])}, last change {moment(run['updated'])}")
     for step in run["steps"]:
         _print_step(console, step)
+    if any(step["transfer"] for step in run["steps"]):
+        console.print("\nlineage", *lineage_lines(run), sep="\n  ", markup=False)
     if any(step["outcome"] for step in run["steps"]):
         console.print("", summary(run, console.width), sep="\n")
 
@@ -39,11 +42,14 @@ def _print_step(console: Console, step: Body) -> None:
         console.print(f"  trained further from {step['continued_from']}", markup=False)
     if plan and plan["kinds"]:
         console.print(
-            f"  weights from {plan['source']}: matched {', '.join(plan['matched'])}; "
-            f"new {', '.join(plan['new']) or 'none'}", markup=False,
+            f"  {joined(plan['kinds'])} from {plan['source']}: "
+            f"matched {', '.join(plan['matched'])}; new {', '.join(plan['new']) or 'none'}",
+            markup=False,
         )  # fmt: skip
     elif plan:
         console.print(f"  no transfer: {plan['reason']}", markup=False)
+    for text in news(step).values():
+        console.print(f"  {text}", markup=False, soft_wrap=True)
     for note in step["memory"]:
         console.print(f"  {memory_words(note)}", markup=False)
     if step["degraded"]:

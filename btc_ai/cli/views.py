@@ -9,6 +9,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from btc_ai.cli.context import print_json
 from btc_ai.cli.tables import duration, memory_words, number, summary
+from btc_ai.cli.transfer_words import news, transfer_words
 
 Body = dict[str, Any]
 
@@ -81,6 +82,7 @@ class LineView(_Plain):
     def run(self, state: Body) -> None:
         """Say which buckets began or ended; at the end print the summary."""
         for step in state["steps"]:
+            self._news(step)
             key = (step["position"], step["state"])
             if key in self._said or step["state"] == "waiting":
                 continue
@@ -91,6 +93,12 @@ class LineView(_Plain):
         elif state["state"] != "running" and (-1, state["state"]) not in self._said:
             self._said.add((-1, state["state"]))
             self._say(f"run {state['run']}: {state['state']}")
+
+    def _news(self, step: Body) -> None:
+        for name, text in news(step).items():
+            if (step["position"], name) not in self._said:
+                self._said.add((step["position"], name))
+                self._say(f"{step['bucket']}: {text}")
 
     def progress(self, body: Body) -> None:
         """Say how an episode went, not too often."""
@@ -119,6 +127,7 @@ class BarView:
         """Take over the lines below."""
         self._console = console
         self._bars: dict[int, TaskID] = {}
+        self._said: set[tuple[int, str]] = set()
         self._progress = Progress(
             TextColumn("{task.fields[bucket]}"),
             BarColumn(bar_width=10 if console.width >= WIDE else 6),
@@ -139,6 +148,7 @@ class BarView:
         """Draw the buckets as they are; at the end print the summary."""
         for step in state["steps"]:
             bar = self._bar(step)
+            self._news(step)
             said = step["state"] + transfer_words(step)
             if step["state"] in ("running", "done") and step["metrics"]:
                 said = self._words(step)
@@ -149,6 +159,12 @@ class BarView:
             self._console.print("", summary(state, self._console.width), sep="\n")
         elif state["state"] not in ("running", "queued"):
             self._progress.console.print(f"run {state['run']}: {state['state']}", markup=False)
+
+    def _news(self, step: Body) -> None:
+        for name, text in news(step).items():
+            if (step["position"], name) not in self._said:
+                self._said.add((step["position"], name))
+                self._progress.console.print(f"{step['bucket']}: {text}", markup=False)
 
     def _bar(self, step: Body) -> TaskID:
         if step["position"] not in self._bars:
@@ -191,14 +207,3 @@ def words(body: Body, *, room: int = 100) -> str:
         if len("  ".join(parts.values())) > room:
             parts.pop(name, None)
     return "  ".join(parts.values())
-
-
-def transfer_words(step: Body) -> str:
-    """From which bucket a step took weights, or why it did not."""
-    plan = step["transfer"]
-    if not plan or step["state"] != "running":
-        return ""
-    if not plan["kinds"]:
-        return f" (no transfer: {plan['reason']})"
-    matched = len(plan["matched"])
-    return f" (weights from {plan['source']}: {matched} features matched, {len(plan['new'])} new)"

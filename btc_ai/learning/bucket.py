@@ -32,6 +32,7 @@ from btc_ai.learning.runtime import reproducible, select_device
 from btc_ai.learning.settings import TrainingSettings, differences, fingerprint
 from btc_ai.learning.start import InitialModel, Start, make_start
 from btc_ai.learning.trainer import CHECKPOINT_SECONDS, Trained, Trainer
+from btc_ai.learning.transfer.safeguard import Safeguard
 from btc_ai.market.candles import Candles
 from btc_ai.market.features import FeatureRegistry
 
@@ -92,6 +93,7 @@ def train_bucket(
     on_memory: Callable[[MemoryNote], None] = lambda note: None,
     limits: MemoryLimits | None = None,
     guard: MemoryGuard | None = None,
+    safeguard: Safeguard | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     write: Write = write_durably,
@@ -103,7 +105,8 @@ def train_bucket(
     interrupted. A run that is finished gives its result at once. The parts are 70/15/15 by time,
     unless `splits` tells them. A run that ends, well or badly, is a trial in the `ledger`.
     `lineage` goes into the card as it is; a `guard` replaces the one made from the device, `limits`
-    and `on_memory`. Raises DataError (too few candles, holes), ConfigError, TrainingError (settings
+    and `on_memory`. With a `safeguard` a transfer that cannot be made, or only in part, does not
+    end the run. Raises DataError (too few candles, holes), ConfigError, TrainingError (settings
     changed, disk full, unwritable), MemoryExhaustedError, and TrainingStoppedError once
     `should_stop` says so.
     """
@@ -112,8 +115,8 @@ def train_bucket(
         guard = guard or MemoryGuard.on(
             device, settings.bucket, limits or MemoryLimits(), on_memory
         )
-        dataset, start = guard.attempt(
-            lambda: _prepare(settings, candles, registry, initial, splits)
+        dataset, start, initial = guard.attempt(
+            lambda: _prepare(settings, candles, registry, initial, splits, safeguard)
         )
         identity = fingerprint(
             settings, data_sha256=dataset.data_sha256, device=device.type, origin=start.origin
@@ -175,9 +178,13 @@ def _prepare(
     registry: FeatureRegistry,
     initial: InitialModel | None,
     splits: Splits | None,
-) -> tuple[Dataset, Start]:
+    safeguard: Safeguard | None,
+) -> tuple[Dataset, Start, InitialModel | None]:
     dataset = Dataset.from_candles(candles, registry, settings, splits=splits)
-    return dataset, make_start(settings, dataset, initial)
+    if safeguard and initial and initial.kind == "transfer":
+        start, taken = safeguard.begin(initial, lambda one: make_start(settings, dataset, one))
+        return dataset, start, taken
+    return dataset, make_start(settings, dataset, initial), initial
 
 
 def _finished(directory: Path, identity: dict[str, Any]) -> BucketResult:

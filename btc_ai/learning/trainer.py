@@ -49,6 +49,10 @@ class TrainingStoppedError(BtcAiError):
     code: ClassVar[str] = "stopped"
 
 
+class DivergedError(TrainingError):
+    """The loss is no number any more."""
+
+
 @dataclass(frozen=True)
 class Progress:
     """How far a run is, and how much of its files belongs to that."""
@@ -288,7 +292,7 @@ class Trainer:
         rollout = replay_windows(updates, self._held_returns, self.environment.cost)
         summary = summarise(updates, rollout, self.environment.interval)
         if not math.isfinite(summary.loss):
-            raise TrainingError(
+            raise DivergedError(
                 f"{self.settings.bucket} diverged in episode {episode}: loss {summary.loss}; "
                 f"lower LEARNING_RATE (now {self.settings.learning_rate}) and start a new run"
             )

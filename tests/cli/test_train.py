@@ -17,7 +17,7 @@ SAMPLE = ("train", "--market", "sample")
 def test_a_run_ends_with_models_metrics_and_a_summary(house: House) -> None:
     text = house.run(*SAMPLE, "--sequence", "Scalping", "Short", "--episodes", "4")
     assert "started a daemon in the background" in text
-    assert "weights from Scalping: 5 features matched, 1 new" in text
+    assert "from Scalping: 5 features matched, 1 new" in text
     assert "SAMPLE/USDT 5m (synthetic)" in text
     shown = house.json("show", "--history")
     assert [step["bucket"] for step in shown["steps"]] == ["Scalping", "Short"]

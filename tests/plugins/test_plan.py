@@ -10,7 +10,7 @@ from btc_ai.api.journal import Job
 from btc_ai.api.settings import bucket_settings
 from btc_ai.config import Config
 from btc_ai.daemon.journal import SqliteJournal
-from btc_ai.plugins.training.messages import StartBody
+from btc_ai.plugins.training.messages import SourceBody, StartBody
 from btc_ai.plugins.training.plan import (
     check_options,
     new_run,
@@ -210,3 +210,17 @@ def test_a_finished_model_is_trained_further_by_its_learner_unless_another_is_as
 def test_options_that_contradict_each_other(options: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         check_options(StartBody(**options))
+
+
+def test_a_source_is_for_one_bucket_and_for_a_transfer(
+    journal: SqliteJournal, config: Config
+) -> None:
+    source = SourceBody(model="/m/A", kinds=["weights"])
+    job = new_run(journal, config, StartBody(bucket="Short", source=source), "c")
+    assert job.steps[0].spec["transfer_from"] == {"model": "/m/A", "kinds": ["weights"]}
+    assert job.spec["verify"] == "twin"
+    for wrong in (StartBody(source=source), StartBody(bucket="A", source=source, transfer=False)):
+        with pytest.raises(UsageError, match="a source is for one bucket"):
+            new_run(journal, config, wrong, "c")
+    with pytest.raises(UsageError, match="leave out a source"):
+        check_options(StartBody(resume=True, bucket="Short", source=source))

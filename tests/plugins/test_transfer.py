@@ -25,7 +25,11 @@ def _card(*features: str) -> dict[str, Any]:
 def test_features_are_matched_by_name(house: House) -> None:
     house.run("daemon", "start")
     plan = _plan(house, _card("price", "rsi", "ema"), ["ema", "macd", "price"])
-    assert plan["kinds"] == ["weights"]
+    assert plan["kinds"] == ["weights", "features", "horizons"]
+    assert plan["notes"] == [
+        "Short and Long are not neighbours in Scalping → Short → Medium → Long",
+        "Short keeps no feature importance; train it again to carry that over",
+    ]
     assert plan["matched"] == ["ema", "price"]
     assert plan["new"] == ["macd"]
     assert plan["left"] == ["rsi"]
@@ -46,8 +50,14 @@ def test_why_not(house: House, card: str | dict[str, Any], says: str) -> None:
     assert says in plan["reason"]
 
 
-def test_switched_off(house: House) -> None:
+def test_a_kind_can_be_switched_off(house: House) -> None:
     house.configure(KNOWLEDGE_TRANSFER={"TRANSFER_WEIGHTS": False})
+    house.run("daemon", "start")
+    assert _plan(house, _card("price"), ["price"])["kinds"] == ["features", "horizons"]
+
+
+def test_switched_off(house: House) -> None:
+    house.configure(KNOWLEDGE_TRANSFER={"ENABLED": False})
     house.run("daemon", "start")
     plan = _plan(house, _card("price"), ["price"])
     assert "switches it off" in plan["reason"]

@@ -65,3 +65,28 @@ def _walk(
             statistics = dict(line.split() for line in (folder / "memory.stat").open())
             if total < UNLIMITED:
                 yield total - used + int(statistics.get(reclaimable, 0)), total
+
+
+class PeakMemory:
+    """The most that this process has held since `reset`, as the kernel keeps it (proc(5))."""
+
+    def __init__(self, process: Path = Path("/proc/self")) -> None:
+        """Where the kernel shows this process."""
+        self._process = process
+        self._known = False
+
+    def reset(self) -> None:
+        """Begin again from what is held now."""
+        with contextlib.suppress(OSError):
+            (self._process / "clear_refs").write_text("5")
+            self._known = True
+
+    def read_mb(self) -> float | None:
+        """MiB; None where the kernel does not say."""
+        if not self._known:
+            return None
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            for line in (self._process / "status").read_text().splitlines():
+                if line.startswith("VmHWM:"):
+                    return round(int(line.split()[1]) / 1024, 1)
+        return None

@@ -1,1 +1,1 @@
-"""Knowledge transfer: what one bucket hands to another, and whether it helped."""
+"""Knowledge transfer from one bucket to another: its kinds, and what each was worth."""

@@ -8,7 +8,8 @@ meets stretches of it that look real.
 
 The error is that of the means of the paired differences in blocks of bars, averaged over the
 permutations, and of the permutations themselves, added up; the 95 % interval is by Student's t
-over the blocks.
+over the blocks. A part of fewer than two blocks tells no error, which is then taken to be as large
+as the drop: what follows from it is nothing.
 """
 
 import dataclasses
@@ -32,7 +33,7 @@ from btc_ai.learning.network import QNetwork
 from btc_ai.market.features import feature_of
 
 PERMUTATIONS = 5
-MOST_ROWS = 600_000
+MOST_ROWS = 250_000
 """Bars times features times permutations that are looked at; the latest bars count."""
 
 
@@ -125,5 +126,7 @@ def _sum_up(drops: Array) -> Drop:
     by_block, by_permutation = drops.mean(axis=0), drops.mean(axis=1)
     drop = float(drops.mean())
     error = math.hypot(standard_error(by_block), standard_error(by_permutation))
+    if len(by_block) < 2:
+        error = abs(drop)
     reach = t_quantile(max(1, len(by_block) - 1)) * error
     return Drop(drop, error, drop - reach, drop + reach)

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from btc_ai.api.messages import Event
-from btc_ai.names import LearnerName
+from btc_ai.names import LearnerName, TransferKind
 
 Body = dict[str, Any]
 
@@ -14,8 +14,18 @@ class _Command(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+class SourceBody(_Command):
+    """A model's directory to carry knowledge over from; kinds: None for the configured ones."""
+
+    model: str
+    kinds: list[TransferKind] | None = None
+
+
 class StartBody(_Command):
-    """What to train. What is left out comes from the configuration."""
+    """What to train. What is left out comes from the configuration.
+
+    source: what `bucket`, trained alone, begins with.
+    """
 
     sequence: list[str] | None = Field(None, min_length=1)
     bucket: str | None = None
@@ -27,6 +37,7 @@ class StartBody(_Command):
     symbol: str | None = None
     interval: str | None = None
     market: str | None = None
+    source: SourceBody | None = None
 
 
 class RunsBody(_Command):
@@ -52,10 +63,11 @@ class HistoryBody(RunBody):
 class StepView(BaseModel):
     """One bucket of a run.
 
-    `metrics`: those of the newest episode. `transfer`: the plan of the transfer service, None where
-    nothing was to be handed on. `memory`: what was done when memory ran short, notes as in
-    `MemoryChanged`; `degraded`: it changed what is learned. `outcome`: validation, evaluation and
-    hash of the finished model.
+    `metrics`: those of the newest episode. `transfer`: the plan of the transfer service, and the
+    `report` of what came of it; None where nothing was to be handed on. `verdict`: whether it was
+    kept, None where it was not measured, or not yet; `rolled_back`: why it will not be, in words.
+    `memory`: what was done when memory ran short, notes as in `MemoryChanged`; `degraded`: it
+    changed what is learned. `outcome`: validation, evaluation and hash of the finished model.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -70,6 +82,8 @@ class StepView(BaseModel):
     ended: float | None
     continued_from: str | None
     transfer: Body | None
+    verdict: Body | None
+    rolled_back: str | None
     directory: str | None
     memory: list[Body]
     degraded: bool

@@ -23,7 +23,7 @@ def check_options(body: StartBody) -> None:
     fixed = {
         "--sequence": body.sequence, "--seed": body.seed, "--symbol": body.symbol,
         "--interval": body.interval, "--market": body.market,
-        "--no-transfer": None if body.transfer else True,
+        "--no-transfer": None if body.transfer else True, "a source": body.source,
     }  # fmt: skip
     given = [name for name, value in fixed.items() if value is not None]
     if body.resume and given:
@@ -37,13 +37,16 @@ def new_run(journal: Journal, config: Config, body: StartBody, call_id: str) -> 
         raise UsageError(
             "PROGRESSIVE_TRAINING.ENABLED is false; train one bucket with --bucket, or switch it on"
         )
+    if body.source is not None and (body.bucket is None or not body.transfer):
+        raise UsageError("a source is for one bucket, named with `bucket`, and for a transfer")
     sequence = body.sequence or progressive.SEQUENCE
     if body.bucket is not None:
         sequence = [body.bucket]
     if len(set(sequence)) < len(sequence):
         raise UsageError(f"the sequence {' '.join(sequence)} names a bucket twice")
     spec = run_spec(config, body)
-    steps = [(name, _step_spec(config, spec, name, body.episodes)) for name in sequence]
+    source = {} if body.source is None else {"transfer_from": body.source.model_dump()}
+    steps = [(name, _step_spec(config, spec, name, body.episodes) | source) for name in sequence]
     require_candles(config, spec)
     return journal.add(KIND, spec, steps, call_id)
 
@@ -59,6 +62,8 @@ def run_spec(config: Config, body: StartBody) -> Body:
         "pause_s": progressive.PAUSE_BETWEEN_BUCKETS,
         "data_dir": str(config.DATA_DIR),
         "memory_limits": memory_limits(config),
+        "verify": config.KNOWLEDGE_TRANSFER.TRANSFER_VERIFY,
+        "max_memory": config.KNOWLEDGE_TRANSFER.MAX_MEMORY_USAGE,
     }
 
 

@@ -8,15 +8,16 @@ from typing import Any
 
 from btc_ai.api.errors import BtcAiError
 from btc_ai.api.journal import Job, Step
-from btc_ai.api.service import Context, Worker
+from btc_ai.api.service import Context
 from btc_ai.api.step import StepStoppedError
-from btc_ai.paths import trials_file
+from btc_ai.paths import latest_model, transfers_file, trials_file
+from btc_ai.plugins.training.arms import Arms
 from btc_ai.plugins.training.plan import next_step
 
 Body = dict[str, Any]
 
 KEPT = ("market", "symbol", "interval", "data_dir", "memory_limits")
-STEP = "btc_ai.plugins.training.worker:train_step"
+MAX_MEMORY = 0.8
 
 
 class Runner:
@@ -37,7 +38,7 @@ class Runner:
         self._changed, self._progressed, self._noted = changed, progressed, noted
         self.job = job
         self.progress: dict[int, Body] = {}
-        self._worker: Worker = context.worker(f"training.{job.id}")
+        self._arms = Arms(context, job.id)
         self._stopping = asyncio.Event()
         self.ended = asyncio.Event()
 
@@ -55,14 +56,14 @@ class Runner:
             return self.job
         finally:
             try:
-                await self._worker.close()
+                await self._arms.close()
             finally:
                 self.ended.set()
 
     async def stop(self) -> None:
         """Stop at a checkpoint; returns when the run has ended."""
         self._stopping.set()
-        await self._worker.stop()
+        await self._arms.stop()
         await self.ended.wait()
 
     def _set(self, job: Job) -> None:
@@ -87,13 +88,67 @@ class Runner:
             "directory": result["directory"],
             "trials": str(trials_file(self._models_dir)),
             "continue_from": step.spec.get("continue_from"),
-            "transfer_from": (result["transfer"] or {}).get("model"),
+            "transfer": self._transfer(step, result),
+            "scratch": None,
         }
-        outcome = await self._worker.run(STEP, arguments, lambda body: self._hear(step, body))
+        outcome, verdict = await self._outcome(step, arguments)
         progress = self.progress.pop(step.position, step.result.get("progress"))
-        done = {**self._result(step), "outcome": outcome, "progress": progress}
-        self._link_latest(Path(result["directory"]))
+        done = {**self._result(step), "outcome": outcome, "progress": progress, "verdict": verdict}
+        done["directory"] = outcome["model"]
+        if not self._is_untouched(step, verdict):
+            self._link_latest(Path(outcome["model"]))
         self._set(journal.set_step(self.job.id, step.position, state="done", result=done))
+        if verdict:
+            await self._tell_verdict(step, verdict)
+
+    async def _outcome(self, step: Step, arguments: Body) -> tuple[Body, Body | None]:
+        """What the step's model is, and the verdict on its transfer, if it was measured."""
+
+        def hear(body: Body) -> None:
+            self._hear(step, body)
+
+        if arguments["transfer"] and self.job.spec.get("verify", "off") != "off":
+            return await self._arms.train_measured(arguments, hear)
+        return await self._arms.train(arguments, hear), None
+
+    def _transfer(self, step: Step, result: Body) -> Body | None:
+        """What the worker is to carry over, None for nothing."""
+        plan = result["transfer"]
+        if not plan or not plan["kinds"]:
+            return None
+        return {
+            "id": f"{self.job.id}-{step.position}",
+            "kinds": plan["kinds"],
+            "source": {
+                "bucket": plan["source"],
+                "model": plan["model"],
+                "weights_sha256": plan.get("weights_sha256"),
+            },
+            "ledger": str(transfers_file(self._models_dir)),
+            "max_memory": self.job.spec.get("max_memory", MAX_MEMORY),
+        }
+
+    def _is_untouched(self, step: Step, verdict: Body | None) -> bool:
+        """Whether a transfer on request was rolled back, and the bucket keeps the model it had."""
+        rolled_back = verdict is not None and verdict["decision"] == "rolled_back"
+        asked_for = "transfer_from" in step.spec
+        return rolled_back and asked_for and latest_model(self._models_dir, step.name) is not None
+
+    async def _tell_verdict(self, step: Step, verdict: Body) -> None:
+        impact = verdict.get("impact") or {}
+        body = {
+            "transfer": f"{self.job.id}-{step.position}",
+            "run": self.job.id,
+            "position": step.position,
+            "bucket": step.name,
+            "decision": verdict["decision"],
+            "reason": verdict.get("reason") or verdict.get("error"),
+            **{key: impact.get(key) for key in ("difference", "low", "high", "share")},
+        }
+        try:
+            await self._context.call("transfer.judged", body)
+        except BtcAiError as error:  # the journal and the ledger have it
+            self._context.log.warning("verdict not announced", error=str(error))
 
     async def _begin(self, step: Step) -> Body:
         """Where the step's files go and what is handed to it; decided once, then kept."""
@@ -106,11 +161,18 @@ class Runner:
 
     async def _plan_transfer(self, step: Step) -> Body | None:
         done = [one for one in self.job.steps if one.state == "done" and one.name != step.name]
-        if not done or not self.job.spec["transfer"] or "continue_from" in step.spec:
+        asked = step.spec.get("transfer_from")
+        if "continue_from" in step.spec or not (asked or (done and self.job.spec["transfer"])):
             return None
-        source = max(done, key=lambda one: one.ended or 0.0)
-        features = step.spec["settings"]["features"]
-        body = {"source": source.result["directory"], "target": step.name, "features": features}
+        if asked is None:
+            source = max(done, key=lambda one: one.ended or 0.0)
+            asked = {"model": source.result["directory"], "kinds": None}
+        body = {
+            "source": asked["model"],
+            "target": step.name,
+            "features": step.spec["settings"]["features"],
+            "kinds": asked["kinds"],
+        }
         try:
             plan = await self._context.call("transfer.plan", body)
         except BtcAiError as error:
@@ -123,8 +185,35 @@ class Runner:
         if "memory" in body:
             self._hear_of_memory(step, body["memory"])
             return
+        if "transfer" in body:
+            self._hear_of_transfer(step, body["transfer"])
+            return
+        if "rolled_back" in body:
+            self._note(step, {"rolled_back": body["rolled_back"]})
+            return
         self.progress[step.position] = body
         self._progressed(self.job, step, body)
+
+    def _hear_of_transfer(self, step: Step, report: Body) -> None:
+        """What has been carried over; where that is less than planned, the plan then says so."""
+        plan = self._result(step)["transfer"]
+        carried = (report["done"] or {}).get("kinds", [])
+        if report["reason"]:
+            self._context.log.warning("transfer", run=self.job.id, reason=report["reason"])
+        reason = {"reason": report["reason"]} if report["reason"] else {}
+        self._note(step, {"transfer": {**plan, **reason, "kinds": carried, "report": report}})
+
+    def _note(self, step: Step, news: Body) -> None:
+        """Keep news of the step, and tell it."""
+        result = {**self._result(step), **news}
+        try:
+            job = self._context.journal.set_step(
+                self.job.id, step.position, state="running", result=result
+            )
+        except BtcAiError as error:  # the ledger has it too
+            self._context.log.error("journal", run=self.job.id, error=str(error))
+        else:
+            self._set(job)
 
     def _hear_of_memory(self, step: Step, note: Body) -> None:
         """Keep a rung with the step; say once a run that there is no GPU."""

@@ -47,6 +47,8 @@ def _step_view(job: Job, step: Step, progress: Body | None) -> StepView:
         ended=step.ended,
         continued_from=step.spec.get("continue_from"),
         transfer=step.result.get("transfer"),
+        verdict=step.result.get("verdict"),
+        rolled_back=step.result.get("rolled_back"),
         directory=directory,
         memory=memory,
         degraded=any(note["degraded"] for note in memory),

@@ -9,7 +9,7 @@ from btc_ai.plugins.transfer.service import TransferService
 
 @hookimpl
 def btc_ai_service(context: Context) -> Service:
-    """The service that answers `transfer.plan`."""
+    """The service that answers the `transfer.` commands."""
     return TransferService(context)
 
 

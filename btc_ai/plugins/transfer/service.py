@@ -1,29 +1,30 @@
-"""Says what may be handed from one bucket's model to another's training, and why not.
+"""The transfer service: plans transfers, begins them on request, and keeps their ledger in view.
 
-Planning reads a model's JSON alone; a worker applies the plan (`btc_ai.learning.transfer`).
+Planning reads a model's JSON alone; a worker carries it out (`btc_ai.learning.transfer`).
 """
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
+from btc_ai.api.errors import TrainingError, UsageError
 from btc_ai.api.service import Body, Call, Command, Context
+from btc_ai.config import SAMPLE_SYMBOL
+from btc_ai.paths import transfers_file
+from btc_ai.plugins.transfer.ledger import find_transfer, read_transfers
+from btc_ai.plugins.transfer.messages import (
+    Judged,
+    JudgedBody,
+    ListBody,
+    PlanBody,
+    ShowBody,
+    StartBody,
+)
+from btc_ai.plugins.transfer.plan import market_of_model, plan, switched_on
 
-
-class PlanBody(BaseModel):
-    """`source`: a model's directory. `features`: what the target bucket uses."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    source: str
-    target: str
-    features: list[str]
+IN_TRAINING = ("queued", "running")
 
 
 class TransferService:
-    """Answers `transfer.plan`."""
+    """Answers the `transfer.` commands."""
 
     def __init__(self, context: Context) -> None:
         """A service over its context; it keeps no state."""
@@ -31,7 +32,13 @@ class TransferService:
 
     def commands(self) -> Sequence[Command]:
         """The rows of the dispatch table."""
-        return (Command("transfer.plan", PlanBody, self._plan),)
+        return (
+            Command("transfer.plan", PlanBody, self._plan),
+            Command("transfer.start", StartBody, self._start),
+            Command("transfer.list", ListBody, self._list),
+            Command("transfer.show", ShowBody, self._show),
+            Command("transfer.judged", JudgedBody, self._judged),
+        )
 
     async def start(self) -> None:
         """Nothing to begin."""
@@ -40,32 +47,63 @@ class TransferService:
         """Nothing to end."""
 
     def status(self) -> Body:
-        """Which kinds are switched on."""
-        return {"kinds": self._kinds()}
-
-    def _kinds(self) -> list[str]:
-        settings = self._context.read_config().KNOWLEDGE_TRANSFER
-        return ["weights"] if settings.ENABLED and settings.TRANSFER_WEIGHTS else []
+        """Which kinds are switched on, and how a transfer is measured."""
+        config = self._context.read_config()
+        return {
+            "kinds": switched_on(config),
+            "verify": config.KNOWLEDGE_TRANSFER.TRANSFER_VERIFY,
+        }
 
     async def _plan(self, body: PlanBody, call: Call) -> Body:
-        """What would be matched by name, what is new to the target, what is left behind."""
-        kinds = self._kinds()
-        if not kinds:
-            return {"kinds": [], "reason": "KNOWLEDGE_TRANSFER switches it off"}
-        card = Path(body.source) / "model.json"
-        try:
-            model = json.loads(card.read_bytes())
-            source, known = model["settings"]["bucket"], list(model["settings"]["features"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            return {"kinds": [], "reason": f"the source model {card} cannot be read: {error}"}
-        matched = [name for name in body.features if name in known]
-        if not matched:
-            return {"kinds": [], "reason": f"{source} and {body.target} share no feature"}
-        return {
-            "kinds": kinds,
-            "source": source,
-            "model": body.source,
-            "matched": matched,
-            "new": [name for name in body.features if name not in known],
-            "left": [name for name in known if name not in body.features],
-        }
+        return plan(self._context.read_config(), body)
+
+    async def _start(self, body: StartBody, call: Call) -> Body:
+        """Begin a run of the target alone; what it is to be handed is in `plan`."""
+        config = self._context.read_config()
+        if body.target not in config.BUCKET_CONFIGS or body.source == body.target:
+            known = ", ".join(config.BUCKET_CONFIGS)
+            raise UsageError(
+                f"cannot transfer from {body.source} to {body.target}; give two of {known}"
+            )
+        await self._refuse_in_training(body.target)
+        asked = PlanBody(source=body.source, target=body.target, kinds=body.kinds)
+        planned = plan(config, asked)
+        if not planned["kinds"]:
+            raise TrainingError(
+                f"nothing can be carried from {body.source} to {body.target}: {planned['reason']}"
+            )
+        started = await self._context.call(
+            "training.start",
+            {
+                "bucket": body.target,
+                "episodes": body.episodes,
+                "source": {"model": planned["model"], "kinds": planned["kinds"]},
+                **market_of_model(planned["model"], SAMPLE_SYMBOL),
+            },
+        )
+        return {**started, "plan": planned, "notes": [*planned["notes"], *started["notes"]]}
+
+    async def _refuse_in_training(self, target: str) -> None:
+        runs = (await self._context.call("training.runs", {"limit": 500}))["runs"]
+        for run in runs:
+            steps = [s for s in run["steps"] if s["bucket"] == target and s["state"] != "done"]
+            if run["state"] in IN_TRAINING and steps:
+                raise TrainingError(
+                    f"{target} is in training: run {run['run']} is {run['state']}, and goes on "
+                    f"untouched. Wait for it (`btc-ai watch {run['run']}`) or stop it "
+                    f"(`btc-ai stop {run['run']}`), then ask again"
+                )
+
+    async def _list(self, body: ListBody, call: Call) -> Body:
+        return {"transfers": self._rows()[: body.limit]}
+
+    async def _show(self, body: ShowBody, call: Call) -> Body:
+        return find_transfer(self._rows(), body.transfer)
+
+    def _rows(self) -> list[Body]:
+        return read_transfers(transfers_file(self._context.config.MODELS_DIR))
+
+    async def _judged(self, body: JudgedBody, call: Call) -> Body:
+        self._context.log.info("transfer judged", **body.model_dump())
+        self._context.publish(Judged(**body.model_dump()))
+        return {}

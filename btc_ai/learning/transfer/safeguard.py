@@ -1,0 +1,199 @@
+"""Memory safeguards of a transfer: measured before, the less hungry form where memory is short.
+
+Whatever happens, source and target are as they were: the source is only read, and the target's
+network is made anew for each attempt. What was decided is kept in the run's directory, so that a
+run that is resumed begins as it did the first time, however much memory there is by then.
+"""
+
+import dataclasses
+import json
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from btc_ai.api.transfer import MB, expected_mb, ladder
+from btc_ai.errors import TrainingError
+from btc_ai.learning.files import disk_errors, replace_durably
+from btc_ai.learning.memory.backend import MemoryBackend, Reading, is_out_of_memory
+from btc_ai.learning.memory.host import HostMemory, PeakMemory
+from btc_ai.learning.model_card import WEIGHTS
+from btc_ai.learning.start import InitialModel, Start
+from btc_ai.names import TransferKind
+
+DECISION = "transfer.json"
+MAX_USAGE = 0.8
+
+_log = logging.getLogger(__name__)
+
+Make = Callable[[InitialModel | None], Start]
+
+
+@dataclass(frozen=True)
+class TransferReport:
+    """How a transfer went.
+
+    asked, kinds: what was to be carried, and what of it there was room for (`done` says for what
+    of that the source had anything to give). rungs: the forms that were passed over,
+    `kinds` and the `reason` for each. rung: how many those are. before, after: memory around it
+    (`Reading.to_json`); peak_mb: the most that this process held within, None where the system does
+    not say. done: what was matched (`Transfer.to_json`), None without a transfer.
+    """
+
+    asked: tuple[TransferKind, ...]
+    kinds: tuple[TransferKind, ...]
+    rungs: tuple[dict[str, Any], ...]
+    before: dict[str, Any]
+    peak_mb: float | None
+    after: dict[str, Any]
+    duration_s: float
+    error: str | None = None
+    done: dict[str, Any] | None = None
+
+    @property
+    def rung(self) -> int:
+        """Steps down the ladder."""
+        return len(self.rungs)
+
+    @property
+    def reason(self) -> str:
+        """Why not all that was asked for, in words; empty where it was."""
+        return self.error or "; ".join(one["reason"] for one in self.rungs[-1:])
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain dictionary."""
+        plain = {**dataclasses.asdict(self), "rung": self.rung, "reason": self.reason}
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in plain.items()}
+
+    @classmethod
+    def from_json(cls, plain: dict[str, Any]) -> "TransferReport":
+        """The report that `to_json` gave."""
+        names = [each.name for each in dataclasses.fields(cls)]
+        own: dict[str, Any] = {name: plain[name] for name in names}
+        for name in ("asked", "kinds", "rungs"):
+            own[name] = tuple(own[name])
+        return cls(**own)
+
+
+@dataclass
+class Safeguard:
+    """Carries a transfer out in `directory`, the target's own.
+
+    limit: share of memory that may be in use with the transfer, KNOWLEDGE_TRANSFER's
+    MAX_MEMORY_USAGE. on_report hears how it went, again whenever the run is resumed.
+    """
+
+    directory: Path
+    limit: float = MAX_USAGE
+    backend: MemoryBackend = field(default_factory=HostMemory)
+    on_report: Callable[[TransferReport], None] = lambda report: None
+
+    def begin(self, initial: InitialModel, make: Make) -> tuple[Start, InitialModel | None]:
+        """The start that `make` gives with as much of the transfer as is possible.
+
+        And the initial model it took, None where the run begins from scratch. Raises TrainingError
+        where the decision cannot be kept, or one that was kept cannot be carried out any more.
+        """
+        kept = self._kept()
+        if kept is not None:
+            self.on_report(kept)
+            chosen = _with_kinds(initial, kept.kinds)
+            return make(chosen), chosen
+        start, chosen, report = self._attempt_all(initial, make)
+        if report.reason:
+            carried = ", ".join(report.kinds) or "nothing"
+            _log.warning("the transfer carries %s: %s", carried, report.reason)
+        self.on_report(report)
+        with disk_errors(self.directory / DECISION):
+            self.directory.mkdir(parents=True, exist_ok=True)
+            content = json.dumps(report.to_json(), indent=1).encode()
+            replace_durably(self.directory / DECISION, content)
+        return start, chosen
+
+    def _kept(self) -> TransferReport | None:
+        try:
+            return TransferReport.from_json(json.loads((self.directory / DECISION).read_bytes()))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise TrainingError(
+                f"{self.directory / DECISION} cannot be read ({error}); remove {self.directory} "
+                "and train the bucket again"
+            ) from error
+
+    def _attempt_all(
+        self, initial: InitialModel, make: Make
+    ) -> tuple[Start, InitialModel | None, TransferReport]:
+        began, peak, before = time.perf_counter(), PeakMemory(), self.backend.read()
+        peak.reset()
+        rungs: list[dict[str, Any]] = []
+        start, chosen, error = self._descend(initial, make, rungs)
+        report = TransferReport(
+            asked=initial.kinds,
+            kinds=chosen.kinds if chosen else (),
+            rungs=tuple(rungs),
+            before=before.to_json(),
+            peak_mb=peak.read_mb(),
+            after=self.backend.read().to_json(),
+            duration_s=round(time.perf_counter() - began, 3),
+            error=error,
+            done=start.transfer.to_json() if start.transfer else None,
+        )
+        return start, chosen, report
+
+    def _descend(
+        self, initial: InitialModel, make: Make, rungs: list[dict[str, Any]]
+    ) -> tuple[Start, InitialModel | None, str | None]:
+        """The first form of the transfer that can be made, and the error where there is none.
+
+        Adds the forms passed over to `rungs`. Raises MemoryError where not even a network can be.
+        """
+        for kinds in ladder(initial.kinds):
+            chosen, error = _with_kinds(initial, kinds), None
+            reason = self._too_much(initial.path, kinds) if chosen else None
+            if reason is None:
+                start, reason, error = _attempt(make, chosen)
+                if start:
+                    return start, chosen, None
+            rungs.append({"kinds": list(kinds), "reason": reason})
+            if error:
+                return make(None), None, error
+            self.backend.empty_cache()
+        raise MemoryError(rungs[-1]["reason"])
+
+    def _too_much(self, source: Path, kinds: tuple[TransferKind, ...]) -> str | None:
+        """Why `kinds` are not even tried; None: there is room for them."""
+        weights = source / WEIGHTS
+        needed = expected_mb(kinds, weights.stat().st_size if weights.is_file() else 0)
+        reading = self.backend.read()
+        share = _share_with(reading, needed)
+        if share <= self.limit:
+            return None
+        return (
+            f"with {', '.join(kinds)} ({needed:g} MB) {share:.1%} of the {self.backend.name}'s "
+            f"memory would be in use, more than MAX_MEMORY_USAGE ({self.limit:.0%})"
+        )
+
+
+def _share_with(reading: Reading, needed_mb: float) -> float:
+    return 1 - (reading.free - needed_mb * MB) / reading.total
+
+
+def _with_kinds(initial: InitialModel, kinds: tuple[TransferKind, ...]) -> InitialModel | None:
+    return dataclasses.replace(initial, kinds=kinds) if kinds else None
+
+
+def _attempt(
+    make: Make, initial: InitialModel | None
+) -> tuple[Start | None, str | None, str | None]:
+    """The start; else why not, and, where less of the same would not do either, the error."""
+    try:
+        return make(initial), None, None
+    except TrainingError as error:
+        return None, str(error), str(error)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        return None, f"out of memory: {str(error).partition(chr(10))[0] or 'MemoryError'}", None

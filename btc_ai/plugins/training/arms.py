@@ -1,0 +1,107 @@
+"""The two arms of a measured transfer: the transferred run and its scratch twin, side by side."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from btc_ai.api.errors import BtcAiError
+from btc_ai.api.service import Context, Worker
+from btc_ai.api.step import StepStoppedError
+
+Body = dict[str, Any]
+
+TRAIN = "btc_ai.plugins.training.worker:train_step"
+JUDGE = "btc_ai.plugins.training.worker:judge_step"
+
+
+def scratch_of(directory: str) -> str:
+    """Where the twin of the run in `directory` is kept."""
+    return f"{directory}-scratch"
+
+
+class Arms:
+    """The worker processes of a run: one that trains, and one for twins while there are any."""
+
+    def __init__(self, context: Context, run: str) -> None:
+        """Both start with their first step."""
+        self._context, self._run = context, run
+        self._worker: Worker = context.worker(f"training.{run}")
+        self._twin: Worker | None = None
+
+    async def train(self, arguments: Body, hear: Callable[[Body], None]) -> Body:
+        """Train one bucket that is not measured."""
+        return await self._worker.run(TRAIN, arguments, hear)
+
+    async def train_measured(
+        self, arguments: Body, hear: Callable[[Body], None]
+    ) -> tuple[Body, Body | None]:
+        """Train a bucket and its twin; what the chosen one gave, and the verdict.
+
+        The verdict is None where nothing was carried over after all. Where the twin failed, it
+        has an `error` instead of a decision, and the transferred run is kept.
+        """
+        directory = arguments["directory"]
+        arguments = {**arguments, "scratch": scratch_of(directory)}
+        twin = self._twin or self._context.worker(f"training.{self._run}.scratch")
+        self._twin = twin
+        plain = {**arguments, "directory": arguments["scratch"], "scratch": None, "transfer": None}
+        carried, replaced = asyncio.Event(), asyncio.Event()
+        carried.set()
+
+        def hear_ours(body: Body) -> None:
+            if "transfer" in body and not body["transfer"]["kinds"]:
+                carried.clear()
+            hear(body)
+
+        def hear_twin(body: Body) -> None:
+            if replaced.is_set():
+                hear(body)
+
+        scratch = asyncio.create_task(twin.run(TRAIN, plain, hear_twin), name="scratch twin")
+        try:
+            ours = await self._worker.run(TRAIN, arguments, hear_ours)
+            if not carried.is_set():
+                return ours, None
+            if "rolled_back" in ours:
+                replaced.set()
+                hear({"rolled_back": ours["rolled_back"]})
+            return await self._judge(arguments, ours, scratch)
+        finally:
+            await self._end(scratch)
+
+    async def _judge(
+        self, arguments: Body, ours: Body, scratch: asyncio.Task[Body]
+    ) -> tuple[Body, Body]:
+        try:
+            theirs = await scratch
+        except StepStoppedError:
+            raise
+        except BtcAiError as error:
+            if "rolled_back" in ours:
+                raise
+            failure = f"not measured, for the twin from scratch failed: {error}"
+            return ours, await self._verdict(arguments, ours, failure)
+        verdict = await self._verdict(arguments, ours, None)
+        return (ours if verdict["decision"] == "kept" else theirs), verdict
+
+    async def _verdict(self, arguments: Body, ours: Body, failure: str | None) -> Body:
+        arguments = {**arguments, "rolled_back": ours.get("rolled_back"), "failure": failure}
+        return await self._worker.run(JUDGE, arguments, lambda body: None)
+
+    async def _end(self, scratch: asyncio.Task[Body]) -> None:
+        """Stop a twin that nobody waits for any more; another step gets another process."""
+        if not scratch.done() and self._twin is not None:
+            twin, self._twin = self._twin, None
+            await twin.stop()
+        await asyncio.gather(scratch, return_exceptions=True)
+
+    async def stop(self) -> None:
+        """Stop both at a checkpoint."""
+        await asyncio.gather(*(worker.stop() for worker in self._workers()))
+
+    async def close(self) -> None:
+        """End both processes."""
+        await asyncio.gather(*(worker.close() for worker in self._workers()))
+
+    def _workers(self) -> list[Worker]:
+        return [worker for worker in (self._worker, self._twin) if worker is not None]

@@ -1,0 +1,54 @@
+"""Reads the ledger of transfers, which workers write (`btc_ai.learning.transfer.ledger`)."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from btc_ai.api.errors import TrainingError
+
+Row = dict[str, Any]
+
+
+def read_transfers(path: Path) -> list[Row]:
+    """All transfers, newest first; the lines with one id put together. Torn lines are left out."""
+    try:
+        lines = path.read_bytes().splitlines()
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise TrainingError(f"cannot read {path}: {error.strerror}") from None
+    found: dict[str, Row] = {}
+    for line in lines:
+        row = _parse(line)
+        if row is None:
+            continue
+        before = found.setdefault(row["id"], {})
+        found[row["id"]] = {**before, **row, "time": before.get("time", row.get("time"))}
+    return [row for row in reversed(found.values()) if "source" in row]
+
+
+def find_transfer(rows: list[Row], wanted: str | None) -> Row:
+    """The transfer meant. Raises TrainingError where there is none, or several."""
+    if not rows:
+        raise TrainingError(
+            "there are no transfers yet; `btc-ai train` makes them between buckets, "
+            "`btc-ai transfer --from A --to B` on request"
+        )
+    if wanted is None:
+        return rows[0]
+    matching = [row for row in rows if wanted and row["id"].startswith(wanted)]
+    exact = [row for row in matching if row["id"] == wanted]
+    if len(exact or matching) == 1:
+        return (exact or matching)[0]
+    if matching:
+        ids = ", ".join(row["id"] for row in matching[:5])
+        raise TrainingError(f"{wanted} begins several transfers: {ids}; give more of the id")
+    raise TrainingError(f"there is no transfer {wanted!r}; `btc-ai transfer list` lists them")
+
+
+def _parse(line: bytes) -> Row | None:
+    try:
+        row = json.loads(line)
+        return row if isinstance(row, dict) and isinstance(row.get("id"), str) else None
+    except ValueError:
+        return None

@@ -1,0 +1,126 @@
+"""What becomes of a step where one of its two arms does not do what it should."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+
+from btc_ai.api.service import Context
+from btc_ai.api.step import StepStoppedError
+from btc_ai.errors import TrainingError
+from btc_ai.plugins.training.arms import JUDGE, Arms
+
+Body = dict[str, Any]
+Script = Callable[[str, Body, Callable[[Body], None]], Any]
+
+ARGUMENTS: Body = {"directory": "/m/B/run", "transfer": {"id": "run-1"}, "scratch": None}
+
+
+class ScriptedWorker:
+    """A process that does what the test says, and stops when it is told to."""
+
+    def __init__(self, script: Script) -> None:
+        self._script = script
+        self.stopped = asyncio.Event()
+        self.ran: list[tuple[str, Body]] = []
+
+    async def run(self, function: str, arguments: Body, on_progress: Callable[[Body], None]) -> Any:
+        self.ran.append((function, arguments))
+        outcome = self._script(function, arguments, on_progress)
+        if outcome is None:
+            await self.stopped.wait()
+            raise StepStoppedError("stopped")
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    async def stop(self) -> None:
+        self.stopped.set()
+
+    async def close(self) -> None:
+        """Nothing is left to end."""
+
+
+class Processes:
+    """The context of a run: its first worker trains, those after it are twins."""
+
+    def __init__(self, ours: Script, theirs: Script) -> None:
+        self._scripts = [ours, theirs]
+        self.workers: list[ScriptedWorker] = []
+
+    def worker(self, name: str, limit_s: float = 20.0) -> ScriptedWorker:
+        self.workers.append(ScriptedWorker(self._scripts[min(len(self.workers), 1)]))
+        return self.workers[-1]
+
+
+def train(
+    ours: Script, theirs: Script
+) -> tuple[Body, Body | None, list[ScriptedWorker], list[Body]]:
+    heard: list[Body] = []
+
+    async def both() -> tuple[Body, Body | None, list[ScriptedWorker]]:
+        processes = Processes(ours, theirs)
+        arms = Arms(cast(Context, processes), "run")
+        outcome, verdict = await arms.train_measured(ARGUMENTS, heard.append)
+        return outcome, verdict, processes.workers
+
+    outcome, verdict, workers = asyncio.run(both())
+    return outcome, verdict, workers, heard
+
+
+def finishing(decision: str) -> Script:
+    def script(function: str, arguments: Body, hear: Callable[[Body], None]) -> Body:
+        if function == JUDGE and arguments["failure"]:
+            return {"decision": None, "error": arguments["failure"]}
+        if function == JUDGE:
+            return {"decision": decision}
+        hear({"transfer": {"kinds": ["weights"]}})
+        return {"model": arguments["directory"]}
+
+    return script
+
+
+def scratch(function: str, arguments: Body, hear: Callable[[Body], None]) -> Body:
+    hear({"episode": 1})
+    return {"model": arguments["directory"]}
+
+
+@pytest.mark.parametrize(
+    ("decision", "model"), [("kept", "/m/B/run"), ("rolled_back", "/m/B/run-scratch")]
+)
+def test_the_verdict_says_whose_model_it_is(decision: str, model: str) -> None:
+    outcome, verdict, workers, heard = train(finishing(decision), scratch)
+    assert outcome == {"model": model}
+    assert verdict == {"decision": decision}
+    assert workers[1].ran[0][1]["transfer"] is None
+    assert heard == [{"transfer": {"kinds": ["weights"]}}], "the twin is not heard"
+
+
+def test_where_nothing_was_carried_the_twin_is_stopped() -> None:
+    def ours(function: str, arguments: Body, hear: Callable[[Body], None]) -> Body:
+        hear({"transfer": {"kinds": []}})
+        return {"model": "ours"}
+
+    outcome, verdict, workers, _ = train(ours, lambda *_: None)
+    assert (outcome, verdict) == ({"model": "ours"}, None)
+    assert workers[1].stopped.is_set()
+    assert not workers[0].stopped.is_set()
+
+
+def test_a_twin_that_fails_costs_the_verdict_and_not_the_run() -> None:
+    outcome, verdict, _, _ = train(finishing("kept"), lambda *_: TrainingError("no luck"))
+    assert outcome == {"model": "/m/B/run"}
+    assert verdict is not None
+    assert verdict["decision"] is None
+    assert "no luck" in verdict["error"]
+
+
+def test_a_run_that_fails_stops_its_twin() -> None:
+    with pytest.raises(TrainingError, match="diverged"):
+        train(lambda *_: TrainingError("diverged"), lambda *_: None)
+
+
+def test_without_a_twin_there_is_nothing_to_take_the_place_of_a_run_rolled_back() -> None:
+    with pytest.raises(TrainingError, match="no luck"):
+        train(lambda *_: {"rolled_back": "below"}, lambda *_: TrainingError("no luck"))
