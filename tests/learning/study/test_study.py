@@ -1,5 +1,6 @@
 """The same table on every executor; nothing repeated; a page that shows it."""
 
+import fcntl
 import json
 from html.parser import HTMLParser
 from pathlib import Path
@@ -16,7 +17,7 @@ from btc_ai.learning.evaluation.trials import TrialLedger
 from btc_ai.learning.study.design import Study
 from btc_ai.learning.study.page import make_page
 from btc_ai.learning.study.study import StudyProgress
-from btc_ai.learning.study.task import run_task
+from btc_ai.learning.study.task import LOCK, locked, run_task
 from btc_ai.learning.transfer.milestones import read_milestones
 from btc_ai.market.candles import Candles
 from tests.learning.study.conftest import Counting, conduct
@@ -133,6 +134,16 @@ def test_a_run_that_fails_is_named(study: Study, tmp_path: Path, candles: Candle
 def test_a_machine_that_does_not_see_the_folder_says_so(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="storage that they share"):
         run_task({"folder": str(tmp_path / "elsewhere"), "key": "k"}, {}, lambda: False)
+
+
+def test_a_run_is_alone_in_its_folder(tmp_path: Path) -> None:
+    """What a lost machine may still be writing is waited for."""
+    now = fcntl.LOCK_EX | fcntl.LOCK_NB
+    with locked(tmp_path), (tmp_path / LOCK).open("w") as other:
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(other, now)
+    with (tmp_path / LOCK).open("w") as other:
+        fcntl.flock(other, now)
 
 
 class _Tags(HTMLParser):
