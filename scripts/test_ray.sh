@@ -8,7 +8,7 @@ package=$root/plugins_contrib/btc-ai-ray
 
 [ -x "$folder/bin/pip" ] || "$python" -m venv "$folder"
 echo "Installing Ray and BTC-AI into $folder, apart from everything else"
-if ! "$folder/bin/pip" install -qq -c "$root/constraints.txt" -e "$root" -e "$package[dev]"; then
+if ! "$folder/bin/pip" install -qq --no-compile -c "$root/constraints.txt" -e "$root" -e "$package[dev]"; then
     echo "Ray could not be installed (pip says why above), so its tests have not run." >&2
     echo "Everything else works without it: studies run with --executor process." >&2
     exit 1

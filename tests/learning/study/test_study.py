@@ -139,9 +139,8 @@ def test_a_machine_that_does_not_see_the_folder_says_so(tmp_path: Path) -> None:
 def test_a_run_is_alone_in_its_folder(tmp_path: Path) -> None:
     """What a lost machine may still be writing is waited for."""
     now = fcntl.LOCK_EX | fcntl.LOCK_NB
-    with locked(tmp_path), (tmp_path / LOCK).open("w") as other:
-        with pytest.raises(BlockingIOError):
-            fcntl.flock(other, now)
+    with locked(tmp_path), (tmp_path / LOCK).open("w") as other, pytest.raises(BlockingIOError):
+        fcntl.flock(other, now)
     with (tmp_path / LOCK).open("w") as other:
         fcntl.flock(other, now)
 
