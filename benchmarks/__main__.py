@@ -17,6 +17,7 @@ BENCHMARKS = (
     "learning_curve",
     "known_markets",
     "four_buckets",
+    "transfer",
     "twin",
     "executors",
     "spine",

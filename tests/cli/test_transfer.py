@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from btc_ai.bus.client import Client
 from btc_ai.learning.files import sha256
-from tests.conftest import House
+from tests.conftest import House, open_house
 
 BUCKETS = {
     "A": {"MIN_HORIZON": 2, "MAX_HORIZON": 20, "FEATURES": ["price", "rsi"]},
@@ -21,16 +22,31 @@ BUCKETS = {
 ON_REQUEST = ("transfer", "--from", "A", "--to", "B", "--episodes", "12")
 
 
-@pytest.fixture
-def two(house: House) -> House:
-    """Two buckets, the first trained; transfers are measured. Trading is free, so that all do."""
+def configure(house: House) -> None:
+    """Transfers are measured. Trading is free, so that all models do."""
     house.configure(
         BUCKET_CONFIGS=BUCKETS,
         KNOWLEDGE_TRANSFER={"TRANSFER_VERIFY": "twin"},
         COST_BPS=0,
         BUFFER_SIZE=4096,
     )
-    house.run("train", "--market", "sample", "--bucket", "A", "--episodes", "4")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The models of a house whose first bucket is trained."""
+    with open_house(tmp_path_factory.mktemp("trained")) as house:
+        configure(house)
+        house.run("train", "--market", "sample", "--bucket", "A", "--episodes", "4")
+        return house.root / "Models"
+
+
+@pytest.fixture
+def two(house: House, trained: Path) -> House:
+    """Two buckets, the first trained."""
+    configure(house)
+    shutil.copytree(trained, house.root / "Models", symlinks=True)
+    house.run("daemon", "start")
     return house
 
 
@@ -149,10 +165,12 @@ def test_kills_and_pauses_of_both_arms_change_neither_verdict_nor_model(two: Hou
     two.run(*ON_REQUEST, "--kind", "weights")
     undisturbed = step_of(two)
     disturb: list[Callable[[House], None]] = [kill_daemon, kill_both_workers, pause_and_go_on]
+    present = latest(two, "B")
     two.run(*ON_REQUEST, "--kind", "weights", "--detach")
     for count, each in enumerate(disturb):
         two.wait_for(lambda after=2 * count + 1: two.episode() > after)
         each(two)
+        assert latest(two, "B") == present, "until the verdict"
     two.run("watch")
     step = step_of(two)
     assert step["verdict"] == undisturbed["verdict"]
@@ -172,6 +190,8 @@ def test_a_dry_run_says_what_would_be_and_changes_nothing(two: House) -> None:
     assert "in common: 4 to 20 bars" in text
     assert sorted(two.root.rglob("*")) == files
     assert "C" in two.run("transfer", "--from", "A", "--to", "C", "--dry-run", code=2)
+    assert "give two of A, B" in two.run("transfer", "--from", "A", "--to", "A", code=2)
+    assert "both --from BUCKET and --to BUCKET" in two.run("transfer", code=2)
     assert "B has no model" in two.run("transfer", "--from", "B", "--to", "A", "--dry-run", code=1)
 
 

@@ -62,7 +62,8 @@ def train(
     async def both() -> tuple[Body, Body | None, list[ScriptedWorker]]:
         processes = Processes(ours, theirs)
         arms = Arms(cast(Context, processes), "run")
-        outcome, verdict = await arms.train_measured(ARGUMENTS, heard.append)
+        both_arms = arms.train_measured(ARGUMENTS, heard.append)
+        outcome, verdict = await asyncio.wait_for(both_arms, 10)
         return outcome, verdict, processes.workers
 
     outcome, verdict, workers = asyncio.run(both())

@@ -5,9 +5,9 @@ import torch
 from torch import Tensor
 
 from btc_ai.learning.learners.base import QLearner
+from btc_ai.learning.learners.cfq import CounterfactualQ
 from btc_ai.learning.learners.learner import Guidance
 from btc_ai.learning.network import QNetwork
-from btc_ai.learning.transfer.gates import InputGates
 from btc_ai.learning.transfer.kickstart import Kickstart
 from btc_ai.names import LearnerName
 from tests.learning.learners.conftest import MakeLearner, make
@@ -91,14 +91,32 @@ def test_a_state_taken_up_in_the_middle_of_guidance_goes_on_bit_for_bit(
         assert torch.equal(tensor, theirs[key]), key
 
 
-def test_gates_learn_but_stay_near_their_prior_at_first(make: MakeLearner) -> None:
-    learner = make(gates={"signal": 2.0, "noise": 0.0}, learning_rate=1e-2)
-    assert isinstance(learner, QLearner)
-    for _ in range(5):
+def test_a_teacher_counts_the_same_however_an_update_is_cut_into_chunks(make: MakeLearner) -> None:
+    whole, cut = (make(guidance=Guidance(teacher=teacher()), batch_size=64) for _ in range(2))
+    assert isinstance(whole, CounterfactualQ)
+    assert isinstance(cut, CounterfactualQ)
+    whole._chunk = 64
+    for learner in (whole, cut):
         learner.update()
-    gates = learner.network.gates
-    assert isinstance(gates, InputGates)
-    moved = (gates.logits - gates.prior).abs().detach()
-    assert 0 < float(moved.max()) < 0.1
-    assert learner.policy.gates is not None
-    assert learner.policy.gates is not gates
+    assert (whole.chunks, cut.chunks) == (1, 2)
+    gradients = (learner.network.values.weight.grad for learner in (whole, cut))
+    first, second = gradients
+    assert first is not None
+    assert second is not None
+    assert torch.allclose(first, second, rtol=1e-4, atol=1e-7)
+
+
+def test_gates_learn_and_are_pulled_towards_their_prior(make: MakeLearner) -> None:
+    learner = make(gates={"signal": 2.0, "noise": 0.0})
+    assert isinstance(learner, QLearner)
+    gates, averaged = learner.network.gates, learner.policy.gates
+    assert gates is not None
+    assert averaged is not None
+    assert averaged is not gates
+    with torch.no_grad():
+        gates.logits.add_(1)
+    learner.update()
+    away = (gates.logits - gates.prior).detach()
+    assert away.tolist() == pytest.approx([0.9, 0.9], abs=2e-3)
+    assert away[0] != away[1]
+    assert (averaged.logits - gates.prior).abs().min() > 0
