@@ -1,18 +1,22 @@
 # make demo: set everything up, train all four buckets on the sample market, show the result.
 # make test: set everything up, check the code, run every test.
+# make test-ray: the tests of plugins_contrib/btc-ai-ray, in an environment of their own.
 # make bench [CANDLES=folder]: measure every claim of speed; writes benchmarks/results.md.
 
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 
-.PHONY: demo test lint bench install install-dev clean
+.PHONY: demo test test-ray lint bench install install-dev clean
 
 demo: install
 	@bash scripts/demo.sh "$(abspath $(BIN))"
 
-test: lint
+test: lint test-ray
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+test-ray: install-dev
+	@bash scripts/test_ray.sh "$(abspath $(BIN))/python" "$(abspath $(VENV))/ray"
 
 lint: install-dev
 	$(BIN)/ruff check .

@@ -23,6 +23,7 @@ BENCHMARKS = (
     "four_buckets",
     "transfer",
     "twin",
+    "executors",
     "spine",
 )
 WITH_CANDLES = ("real_candles",)

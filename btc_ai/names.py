@@ -7,5 +7,8 @@ LearnerName = Literal["cfq", "pqn", "dqn"]
 TransferKind = Literal["weights", "features", "horizons"]
 """What knowledge transfer carries: KNOWLEDGE_TRANSFER's three switches."""
 
+BUILTIN_EXECUTORS = ("inline", "process")
+"""Where the tasks of a study can run without any plugin."""
+
 TransferVerify = Literal["off", "twin", "study"]
 """How a transfer is measured: KNOWLEDGE_TRANSFER.TRANSFER_VERIFY."""

@@ -71,7 +71,7 @@ def test_every_learner_has_a_page(learner: str) -> None:
 
 def test_every_example_in_the_plugin_guide_runs() -> None:
     blocks = re.findall(r"```python\n(.*?)```", (DOCS / "plugins.md").read_text(), re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     for block in blocks:
         names: dict[str, object] = {}
         exec(compile(block, "plugins.md", "exec"), names)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from btc_ai.api import API_VERSION
 from btc_ai.config import BUILTIN_FEATURES
 from btc_ai.errors import PluginError
+from btc_ai.names import BUILTIN_EXECUTORS
 
 GROUP = "btc_ai.plugins"
 MANIFEST = "btc_ai_plugin.json"
@@ -26,6 +27,7 @@ class Manifest(BaseModel):
     api: str = Field(description="Range of the contract's versions it works with, e.g. >=1,<2")
     description: str = Field(description="One line for `btc-ai plugins list`")
     features: list[str] = Field(default_factory=list, description="Features it adds")
+    executors: list[str] = Field(default_factory=list, description="Executors it adds")
 
     @field_validator("api")
     @classmethod
@@ -64,6 +66,12 @@ def known_features() -> tuple[str, ...]:
     """The features a configuration may name: the built-in ones and those of usable plugins."""
     added = (one.manifest.features for one in discover() if one.manifest and not one.problem)
     return BUILTIN_FEATURES + tuple(name for names in added for name in names)
+
+
+def known_executors() -> tuple[str, ...]:
+    """The executors a study may name: the built-in ones and those of usable plugins."""
+    added = (one.manifest.executors for one in discover() if one.manifest and not one.problem)
+    return BUILTIN_EXECUTORS + tuple(name for names in added for name in names)
 
 
 def _found(entry_point: EntryPoint) -> Found:

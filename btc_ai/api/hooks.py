@@ -7,6 +7,7 @@ import pluggy
 from btc_ai.api.service import Context, Service
 
 if TYPE_CHECKING:
+    from btc_ai.api.executor import ExecutorRegistry
     from btc_ai.api.features import FeatureRegistry
 
 hookspec = pluggy.HookspecMarker("btc_ai")
@@ -23,4 +24,13 @@ def btc_ai_features(registry: "FeatureRegistry") -> None:
 
     Their names stand in the manifest too, so that a configuration which uses them can be checked
     without importing the plugin.
+    """
+
+
+@hookspec
+def btc_ai_executors(registry: "ExecutorRegistry") -> None:
+    """Add executors to the registry. Called in a worker process, before a study runs.
+
+    Their names stand in the manifest too, so that a command which names one can be checked without
+    importing the plugin.
     """

@@ -34,13 +34,15 @@ class JobQueue:
 
     def __init__(
         self, context: Context, kind: str, begin: Callable[[Job], Work],
-        changed: Callable[[Job], None], *, noun: str,
+        changed: Callable[[Job], None], *, noun: str, listing: str = "",
     ) -> None:  # fmt: skip
         """A queue of the journal's jobs of `kind`; none begins before `start`.
 
         `begin` makes the work of a job, `changed` hears of each change of a job's state, and `noun`
-        is what a person calls such a job, and, with an s, the command that lists them.
+        is what a person calls such a job. `listing` is the command that lists them: the noun with
+        an s, unless told.
         """
+        self._listing = listing or f"{noun}s"
         self._context, self._kind, self._noun = context, kind, noun
         self._begin, self._changed = begin, changed
         self._wake = asyncio.Event()
@@ -100,10 +102,12 @@ class JobQueue:
             return (wanted or jobs)[0]
         matching = [one for one in jobs if job and one.id.startswith(job)]
         if not matching:
-            raise BtcAiError(f"there is no {self._noun} {job!r}; `btc-ai {self._noun}s` lists them")
+            raise BtcAiError(
+                f"there is no {self._noun} {job!r}; `btc-ai {self._listing}` lists them"
+            )
         if len(matching) > 1 and matching[0].id != job:
             ids = ", ".join(one.id for one in matching[:5])
-            raise BtcAiError(f"{job} begins several {self._noun}s: {ids}; give more of the id")
+            raise BtcAiError(f"{job} begins more than one {self._noun}: {ids}; give more of the id")
         return matching[0]
 
     async def interrupt(self, job: Job, state: str) -> Job:

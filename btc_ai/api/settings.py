@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from btc_ai.config import INTERVAL_PATTERN, SAMPLE_SYMBOL, SYMBOL_PATTERN, Config, nearest
-from btc_ai.errors import UsageError
+from btc_ai.errors import DataError, UsageError
 from btc_ai.names import LearnerName
+from btc_ai.paths import candle_file
 
 Body = dict[str, Any]
 
@@ -76,6 +77,18 @@ def market_of(config: Config, market: str | None, symbol: str | None, interval: 
         "symbol": SAMPLE_SYMBOL if market else (symbol or config.SYMBOL),
         "interval": interval or ("5m" if market else config.INTERVAL),
     }
+
+
+def require_candles(config: Config, market: Body) -> None:
+    """Raise DataError where the candles of `market_of` are not there."""
+    if market["market"] is None:
+        path = candle_file(config.DATA_DIR, market["symbol"], market["interval"])
+        if not path.is_file():
+            raise DataError(
+                f"there are no candles of {market['symbol']} {market['interval']}: {path} is "
+                "missing. Get them with `btc-ai data import` or `btc-ai data download`, or try "
+                "--market sample"
+            )
 
 
 def milliseconds(option: str, text: str | None) -> int | None:

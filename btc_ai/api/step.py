@@ -1,9 +1,10 @@
 """What a step sees of the daemon while it runs in a worker process."""
 
+import importlib
 from typing import Any, Protocol
 
 from btc_ai.api.service import Logger
-from btc_ai.errors import BtcAiError
+from btc_ai.errors import BtcAiError, PluginError
 
 Body = dict[str, Any]
 
@@ -32,3 +33,12 @@ class StepContext(Protocol):
 
     def should_stop(self) -> bool:
         """Whether the step is to reach a checkpoint and raise StepStoppedError."""
+
+
+def find_function(name: str) -> Any:
+    """The function that `package.module:function` names; raises PluginError where it is not."""
+    module, _, attribute = name.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise PluginError(f"the step {name} cannot be found: {error}") from None

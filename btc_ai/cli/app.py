@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from btc_ai import __version__
-from btc_ai.cli import config, daemon, data, evaluate, predict, runs, train, transfer
+from btc_ai.cli import config, daemon, data, evaluate, predict, runs, study, train, transfer
 from btc_ai.cli.context import Globals
 from btc_ai.errors import BtcAiError
 
@@ -27,6 +27,7 @@ app = typer.Typer(
 app.add_typer(config.app, name="config")
 app.add_typer(data.app, name="data")
 app.add_typer(daemon.app, name="daemon")
+app.add_typer(study.app, name="study")
 app.add_typer(transfer.app, name="transfer")
 COMMANDS: tuple[Callable[..., None], ...] = (
     train.train, train.watch, runs.status, runs.runs, runs.show, runs.pause, runs.stop,

@@ -10,6 +10,8 @@ from btc_ai.cli.daemon import connect
 from btc_ai.errors import BtcAiError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from btc_ai.bus.client import Client, Subscription
 
 Body = dict[str, Any]
@@ -43,8 +45,12 @@ def run_job(here: Globals, kind: str, body: Body) -> Body:
         feed = client.subscribe("evaluation.")
         job = str(client.call(kind, body)["job"])
         with closing(make_progress(here)) as progress:
+
+            def show(now: Body) -> None:
+                progress.show(now["name"], now["share"], now["text"])
+
             try:
-                state = _follow(client, feed, job, progress)
+                state = follow_job(client, feed, "evaluation", {"job": job}, show)
             except KeyboardInterrupt:
                 client.call("evaluation.stop", {"job": job}, timeout=60)
                 raise InterruptedJobError("stopped; what was finished of it is kept") from None
@@ -56,19 +62,26 @@ def run_job(here: Globals, kind: str, body: Body) -> Body:
         return state
 
 
-def _follow(client: "Client", feed: "Subscription", job: str, progress: Progress) -> Body:
-    state = client.call("evaluation.show", {"job": job})
+def follow_job(
+    client: "Client", feed: "Subscription", family: str, which: Body,
+    show: "Callable[[Body], None]",
+) -> Body:  # fmt: skip
+    """Follow the job that the body `which` names until it ends; return its last state.
+
+    `show` gets the body of each `family`.progress.
+    """
+    state = client.call(f"{family}.show", which)
     events = feed.events()
     while state["state"] not in ENDED:
         event, lost = next(events)
         if event is None or lost:
-            state = client.call("evaluation.show", {"job": job})
-        elif event.body.get("job") != job:
+            state = client.call(f"{family}.show", which)
+        elif not which.items() <= event.body.items():
             continue
-        elif event.kind == "evaluation.job":
-            state = event.body
+        elif event.kind == f"{family}.progress":
+            show(event.body)
         else:
-            progress.show(event.body["name"], event.body["share"], event.body["text"])
+            state = event.body
     return state
 
 

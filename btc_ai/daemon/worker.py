@@ -1,7 +1,5 @@
 """The worker process: runs one step after the other and dies with the daemon."""
 
-import ctypes
-import importlib
 import json
 import logging
 import os
@@ -10,14 +8,14 @@ import sys
 import traceback
 from typing import Any
 
-from btc_ai.api.step import StepStoppedError
+from btc_ai.api.step import StepStoppedError, find_function
 from btc_ai.bus.codec import Body
 from btc_ai.bus.worker import WorkerLink
-from btc_ai.errors import BtcAiError, PluginError
+from btc_ai.errors import BtcAiError
+from btc_ai.execution.child import die_with_parent
 from btc_ai.paths import runtime_dir
 
 PARENT_VARIABLE = "BTC_AI_WORKER_PARENT"
-_PR_SET_PDEATHSIG = 1
 _END = ("worker.stop", "worker.exit")
 MAX_REASON = 4000
 
@@ -90,25 +88,10 @@ class LinkedStep:
         return self._stop
 
 
-def _die_with_parent() -> None:
-    """Have the kernel kill this process when the daemon ends (prctl(2), PR_SET_PDEATHSIG)."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != int(os.environ.pop(PARENT_VARIABLE)):
-        os._exit(1)  # it ended before the call above
-
-
-def _function(name: str) -> Any:
-    module, _, attribute = name.partition(":")
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise PluginError(f"the step {name} cannot be found: {error}") from None
-
-
 def _run(link: WorkerLink, step: LinkedStep, body: Body) -> None:
     """Run one step and send its outcome."""
     try:
-        result = _function(body["function"])(body["arguments"], step)
+        result = find_function(body["function"])(body["arguments"], step)
         link.send("worker.result", result)
     except StepStoppedError:
         link.send("worker.stopped", {})
@@ -127,7 +110,7 @@ def _fail(link: WorkerLink, code: str, message: str) -> None:
 
 def main() -> None:
     """Answer `worker.step` messages until `worker.exit`."""
-    _die_with_parent()
+    die_with_parent(int(os.environ.pop(PARENT_VARIABLE)))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.basicConfig(handlers=[_Forward()], level=logging.INFO)
     logging.captureWarnings(True)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from btc_ai.api.errors import BtcAiError
 from btc_ai.api.journal import Job, Step
 from btc_ai.api.queue import UNDER_WAY, JobQueue
+from btc_ai.api.runner import Runner
 from btc_ai.api.service import Body, Call, Command, Context
 from btc_ai.config import Config
 from btc_ai.plugins.evaluation import plan
@@ -18,7 +19,6 @@ from btc_ai.plugins.evaluation.messages import (
     PipelineBody,
     ResultBody,
 )
-from btc_ai.plugins.evaluation.runner import Runner
 
 STOP_LIMIT_S = 45.0
 

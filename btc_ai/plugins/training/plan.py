@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from btc_ai.api.errors import DataError, TrainingError, UsageError
+from btc_ai.api.errors import TrainingError, UsageError
 from btc_ai.api.journal import Job, Journal, Step
-from btc_ai.api.settings import bucket_settings, market_of
+from btc_ai.api.settings import bucket_settings, market_of, require_candles
 from btc_ai.config import Config
-from btc_ai.paths import candle_file, latest_model
+from btc_ai.paths import latest_model
 from btc_ai.plugins.training.messages import StartBody
 
 Body = dict[str, Any]
@@ -47,19 +47,8 @@ def new_run(journal: Journal, config: Config, body: StartBody, call_id: str) -> 
     spec = run_spec(config, body)
     source = {} if body.source is None else {"transfer_from": body.source.model_dump()}
     steps = [(name, _step_spec(config, spec, name, body.episodes) | source) for name in sequence]
-    _require_candles(config, spec)
+    require_candles(config, spec)
     return journal.add(KIND, spec, steps, call_id)
-
-
-def _require_candles(config: Config, spec: Body) -> None:
-    if spec["market"] is None:
-        path = candle_file(config.DATA_DIR, spec["symbol"], spec["interval"])
-        if not path.is_file():
-            raise DataError(
-                f"there are no candles of {spec['symbol']} {spec['interval']}: {path} is missing. "
-                "Get them with `btc-ai data import` or `btc-ai data download`, or try "
-                "`btc-ai train --market sample`"
-            )
 
 
 def run_spec(config: Config, body: StartBody) -> Body:

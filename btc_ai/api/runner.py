@@ -7,7 +7,10 @@ from btc_ai.api.service import Body, Context
 
 
 class Runner:
-    """One job in progress; the `Work` of `btc_ai.api.queue`."""
+    """One job in progress; the `Work` of `btc_ai.api.queue`.
+
+    A step's spec has `function` and `arguments`; the function also gets `job`, the job's id.
+    """
 
     def __init__(
         self, context: Context, job: Job, changed: Callable[[Job], None],
@@ -16,7 +19,7 @@ class Runner:
         """It tells `changed` of new states and `progressed` of what a step says."""
         self._context, self._changed, self._progressed = context, changed, progressed
         self._job = job
-        self._worker = context.worker(f"evaluation.{job.id}")
+        self._worker = context.worker(f"{job.kind}.{job.id}")
 
     async def run(self) -> None:
         """Run every step that is left; a step's result is kept in the journal."""

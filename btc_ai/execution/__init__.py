@@ -1,0 +1,1 @@
+"""Where the tasks of a study run: in this process, in a pool, or where a plugin knows."""

@@ -1,0 +1,45 @@
+"""What runs in a process of the pool: one task after the other, until the parent has no more."""
+
+import ctypes
+import os
+import signal
+import sys
+import traceback
+from multiprocessing.connection import Connection
+
+from btc_ai.api.executor import Done, Shared, Task, attempt
+from btc_ai.api.step import find_function
+
+_PR_SET_PDEATHSIG = 1
+MAX_REASON = 4000
+
+
+def die_with_parent(parent: int) -> None:
+    """Have the kernel kill this process when `parent` ends (prctl(2), PR_SET_PDEATHSIG)."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)  # it ended before the call above
+
+
+def main() -> None:
+    """Answer each `Task` with a `Done`, until killed; first come sys.path and what is shared."""
+    number, parent = map(int, sys.argv[1:])
+    die_with_parent(parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    link = Connection(number)
+    sys.path[:] = link.recv()
+    shared = link.recv()
+    while True:
+        link.send(_run(link.recv(), shared))
+
+
+def _run(task: Task, shared: Shared) -> Done:
+    try:
+        return attempt(task, find_function(task.function), shared, lambda: False)
+    except Exception as error:  # noqa: BLE001  # a fence: the parent hears of every failure
+        reason = "".join(traceback.format_exception(error))[-MAX_REASON:]
+        return Done(task.key, error=f"{type(error).__name__}: {error}\n{reason}")
+
+
+if __name__ == "__main__":
+    main()

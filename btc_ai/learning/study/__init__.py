@@ -1,0 +1,1 @@
+"""The transfer study: does what one bucket hands to the next help, over many seeds?"""

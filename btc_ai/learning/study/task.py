@@ -1,0 +1,135 @@
+"""One run of a study, wherever it is done: train one bucket and tell what it was worth."""
+
+import fcntl
+import json
+import logging
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from btc_ai.api.executor import Shared
+from btc_ai.errors import TrainingError
+from btc_ai.learning.bucket import train_bucket
+from btc_ai.learning.evaluation.trials import TrialLedger
+from btc_ai.learning.files import disk_errors, replace_durably
+from btc_ai.learning.settings import TrainingSettings
+from btc_ai.learning.start import InitialModel
+from btc_ai.learning.transfer.milestones import read_milestones
+from btc_ai.market.features.installed import installed_features
+
+Body = dict[str, Any]
+
+STUDY, TASKS, RESULT, LOCK = "study.json", "tasks", "result.json", "lock"
+
+
+def run_task(arguments: Body, shared: Shared, should_stop: Callable[[], bool]) -> Body:
+    """Train one cell of `design.plan` on the shared `candles`; the same again is not repeated.
+
+    The result: `milestones` (share of the budget, episode, net bps a bar on validation), `test`
+    and `hold` (net bps a bar of the model and of buy-and-hold on the held-out part), `abstains`,
+    `degraded`, `weights_sha256`. Raises as `train_bucket`.
+    """
+    folder = Path(arguments["folder"])
+    directory = folder / TASKS / arguments["key"]
+    _require_folder(folder)
+    with locked(directory):
+        if (finished := read_result(folder, arguments["key"])) is not None:
+            return finished
+        result = _train(arguments, directory, shared, should_stop)
+        with disk_errors(directory / RESULT):
+            replace_durably(directory / RESULT, json.dumps(result).encode())
+    return result
+
+
+def _train(
+    arguments: Body, directory: Path, shared: Shared, should_stop: Callable[[], bool]
+) -> Body:
+    settings = TrainingSettings.from_json(arguments["settings"])
+    trained = train_bucket(
+        settings,
+        shared["candles"],
+        installed_features(_Log()),
+        directory,
+        initial=_initial(arguments, settings.seed),
+        ledger=TrialLedger(Path(arguments["trials"])) if arguments["trials"] else None,
+        lineage={"study": arguments["folder"], "arm": arguments["arm"]},
+        should_stop=should_stop,
+    )
+    milestones = [[one.share, one.episode, one.value] for one in read_milestones(directory)]
+    return {
+        "milestones": milestones,
+        "test": trained.evaluation["model"].net_bps_per_bar,
+        "hold": trained.evaluation["buy_and_hold"].net_bps_per_bar,
+        "abstains": trained.validation["abstains"],
+        "degraded": trained.degraded,
+        "weights_sha256": trained.weights_sha256,
+    }
+
+
+def _initial(arguments: Body, seed: int) -> InitialModel | None:
+    if arguments["source"] is None:
+        return None
+    return InitialModel(
+        Path(arguments["folder"]) / TASKS / arguments["source"],
+        kinds=tuple(arguments["kinds"]),
+        placebo=seed if arguments["arm"] == "placebo" else None,
+    )
+
+
+def read_result(folder: Path, key: str) -> Body | None:
+    """What a finished task found; None where it is not finished."""
+    try:
+        found: Body = json.loads((folder / TASKS / key / RESULT).read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
+    return found
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Alone in `directory`: a machine that was given up for dead may still be at work there.
+
+    The lock ends with its process.
+    """
+    with disk_errors(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+        file = (directory / LOCK).open("w")
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _require_folder(folder: Path) -> None:
+    if not (folder / STUDY).is_file():
+        raise TrainingError(
+            f"{socket.gethostname()} does not see the study's folder {folder}; all machines of a "
+            "cluster must see MODELS_DIR under the same name: put it on storage that they share"
+        )
+
+
+class _Log:
+    """What the program says while it loads plugins, to the standard library's logging."""
+
+    _log = logging.getLogger(__name__)
+
+    def _say(self, level: int, event: str, values: dict[str, Any]) -> None:
+        traceback = bool(values.pop("exc_info", False))
+        self._log.log(level, "%s %s", event, values, exc_info=traceback)
+
+    def debug(self, event: str, **values: Any) -> None:
+        """Log at DEBUG."""
+        self._say(logging.DEBUG, event, values)
+
+    def info(self, event: str, **values: Any) -> None:
+        """Log at INFO."""
+        self._say(logging.INFO, event, values)
+
+    def warning(self, event: str, **values: Any) -> None:
+        """Log at WARNING."""
+        self._say(logging.WARNING, event, values)
+
+    def error(self, event: str, **values: Any) -> None:
+        """Log at ERROR."""
+        self._say(logging.ERROR, event, values)
