@@ -7,9 +7,10 @@ python=$1 folder=$2
 root=$(cd "$(dirname "$0")/.." && pwd)
 package=$root/plugins_contrib/btc-ai-ray
 
-packages='import sysconfig; print(sysconfig.get_path("purelib"))'
+here='import sysconfig; print(sysconfig.get_path("purelib"))'
+seen='import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))'
 [ -x "$folder/bin/pip" ] || "$python" -m venv "$folder"
-"$python" -c "$packages" >"$("$folder/bin/python" -c "$packages")/btc_ai_environment.pth"
+"$python" -c "$seen" >"$("$folder/bin/python" -c "$here")/btc_ai_environment.pth"
 echo "Installing Ray into $folder, apart from everything else"
 if ! "$folder/bin/pip" install -qq --no-compile -c "$root/constraints.txt" -e "$package[dev]"; then
     echo "Ray could not be installed (pip says why above), so its tests have not run." >&2
