@@ -128,6 +128,9 @@ class KnowledgeTransfer(Section):
         "twin",
         description="How a transfer is measured: off, twin (beside a run from scratch) or study",
     )
+    STUDY_SEEDS: int = Field(
+        10, ge=2, le=100, description="Runs of each arm where TRANSFER_VERIFY is study"
+    )
 
 
 class BucketConfig(Section):

@@ -12,7 +12,7 @@ from btc_ai.cli.context import Globals, current, print_json
 from btc_ai.cli.daemon import connect
 from btc_ai.cli.jobs import follow_job, make_progress
 from btc_ai.errors import BtcAiError, UsageError
-from btc_ai.names import TransferKind
+from btc_ai.names import LearnerName, TransferKind
 
 if TYPE_CHECKING:
     from btc_ai.bus.client import Client, Subscription
@@ -50,6 +50,9 @@ def transfer(
             help="What is carried; may be repeated (default: KNOWLEDGE_TRANSFER)",
         ),
     ] = None,
+    learner: Annotated[
+        LearnerName | None, typer.Option(help="Learning algorithm (default: LEARNER)")
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="The first seed (default: SEED)")] = None,
     executor: Annotated[
         str, typer.Option(metavar="inline|process|ray", help="Where the runs are done")
@@ -76,7 +79,8 @@ def transfer(
     names = [name for part in sequence or [] for name in part.split(",") if name]
     body: Body = {
         "sequence": names or None, "seeds": seeds, "episodes": episodes, "kinds": kind,
-        "seed": seed, "executor": executor, "workers": workers, "address": address,
+        "learner": learner, "seed": seed,
+        "executor": executor, "workers": workers, "address": address,
         "symbol": symbol, "interval": interval, "market": market,
     }  # fmt: skip
     _begin(current(ctx), "study.transfer", body, detach, as_json)

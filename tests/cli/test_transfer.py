@@ -205,3 +205,27 @@ def test_a_target_in_training_is_refused_and_its_run_goes_on(two: House) -> None
     assert two.json("show", run)["state"] in ("queued", "running")
     assert two.json("runs")[0]["run"] == run
     two.run("stop", run)
+
+
+@pytest.mark.slow
+def test_a_study_decides_before_the_bucket_is_trained_and_survives_the_daemon(two: House) -> None:
+    two.configure(KNOWLEDGE_TRANSFER={"TRANSFER_VERIFY": "study", "STUDY_SEEDS": 2})
+    two.run(*ON_REQUEST[:-1], "2", "--detach")
+    two.wait_for(lambda: two.json("study", "list"))
+    pid = two.daemon_pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    two.wait_for(lambda: two.daemon_pid is None)
+    two.run("daemon", "start")
+    two.run("watch")
+    studies = two.json("study", "list")
+    assert [one["state"] for one in studies] == ["done"]
+    step = step_of(two)
+    assert step["verdict"]["study"] == studies[0]["study"]
+    assert len(step["verdict"]["comparisons"]) > 1
+    row = two.json("transfer", "show")
+    assert row["verdict"] == step["verdict"]
+    assert bool(row["kinds"]) == (row["verdict"]["decision"] == "kept")
+    card = json.loads((latest(two, "B") / "model.json").read_text())
+    assert card["verdict"]["decision"] == row["verdict"]["decision"]
+    assert "of study" in two.run("transfer", "show")

@@ -46,7 +46,7 @@ def test_the_lines_of_a_transfer_are_put_together_newest_transfer_first(tmp_path
     begin(path, "r-2")
     first.trained("bb", 300.0)
     arm = [Milestone(1.0, 4, 1.0, np.ones(3))]
-    first.judged(compare(arm, arm))
+    first.judged(compare(arm, arm).to_json())
     newer, older = read_transfers(path)
     assert (newer["id"], older["id"]) == ("r-2", "r-1")
     assert older["source"] == SOURCE

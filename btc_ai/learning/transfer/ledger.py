@@ -14,7 +14,6 @@ from typing import Any
 
 from btc_ai.learning.files import disk_errors, sync_directory
 from btc_ai.learning.transfer.safeguard import TransferReport
-from btc_ai.learning.transfer.verdict import Verdict
 
 Row = dict[str, Any]
 
@@ -49,9 +48,21 @@ class TransferLedger:
         """The target is trained; own_mb: what this process holds with everything released."""
         self._append({"target_sha256": weights_sha256, "released_mb": own_mb})
 
-    def judged(self, verdict: Verdict) -> None:
-        """Both arms have been compared."""
-        self._append({"verdict": verdict.to_json()})
+    def judged(self, verdict: Row) -> None:
+        """Both arms have been compared; `verdict` as by `Verdict.to_json`."""
+        self._append({"verdict": verdict})
+
+    def declined(self, run: str, transfer: Row, target: Row, verdict: Row) -> None:
+        """A study has taken the transfer back before it was made. `transfer`: kinds and source."""
+        nothing: Row = {"before": {}, "peak_mb": None, "after": {}}
+        self._append(
+            {
+                "kinds": [], "asked": transfer["kinds"], "rung": None, "rungs": [],
+                "reason": verdict["reason"], "error": None, "duration_s": 0.0,
+                "matched": [], "new": [], "left": [], "memory": nothing, "run": run,
+                "source": transfer["source"], "target": target, "verdict": verdict,
+            }
+        )  # fmt: skip
 
     def not_judged(self, error: str) -> None:
         """There was nothing to compare with."""

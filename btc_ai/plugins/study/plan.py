@@ -31,7 +31,7 @@ def plan_study(config: Config, body: TransferStudyBody) -> Body:
     market = market_of(config, body.market, body.symbol, body.interval)
     settings = [
         [
-            {**bucket_settings(config, name, seed, episodes), "use_gpu": False}
+            {**bucket_settings(config, name, seed, episodes, body.learner), "use_gpu": False}
             for name in buckets
         ]
         for seed in range(first, first + body.seeds)

@@ -12,6 +12,7 @@ Body = dict[str, Any]
 
 TRAIN = "btc_ai.plugins.training.worker:train_step"
 JUDGE = "btc_ai.plugins.training.worker:judge_step"
+KEEP = "btc_ai.plugins.training.worker:keep_verdict_step"
 
 
 def scratch_of(directory: str) -> str:
@@ -68,6 +69,10 @@ class Arms:
             return await self._judge(arguments, ours, scratch)
         finally:
             await self._end(scratch)
+
+    async def keep_verdict(self, arguments: Body) -> None:
+        """Write down a verdict that was found elsewhere, `arguments["verdict"]`."""
+        await self._worker.run(KEEP, arguments, lambda body: None)
 
     async def _judge(
         self, arguments: Body, ours: Body, scratch: asyncio.Task[Body]

@@ -63,6 +63,7 @@ def run_spec(config: Config, body: StartBody) -> Body:
         "data_dir": str(config.DATA_DIR),
         "memory_limits": memory_limits(config),
         "verify": config.KNOWLEDGE_TRANSFER.TRANSFER_VERIFY,
+        "study_seeds": config.KNOWLEDGE_TRANSFER.STUDY_SEEDS,
         "max_memory": config.KNOWLEDGE_TRANSFER.MAX_MEMORY_USAGE,
     }
 

@@ -13,6 +13,7 @@ from btc_ai.api.step import StepStoppedError
 from btc_ai.paths import latest_model, transfers_file, trials_file
 from btc_ai.plugins.training.arms import Arms
 from btc_ai.plugins.training.plan import next_step
+from btc_ai.plugins.training.studied import study_of, verdict_of
 
 Body = dict[str, Any]
 
@@ -107,9 +108,47 @@ class Runner:
         def hear(body: Body) -> None:
             self._hear(step, body)
 
-        if arguments["transfer"] and self.job.spec.get("verify", "off") != "off":
+        verify = self.job.spec.get("verify", "off") if arguments["transfer"] else "off"
+        if verify == "study":
+            return await self._studied(step, arguments, hear)
+        if verify == "twin":
             return await self._arms.train_measured(arguments, hear)
         return await self._arms.train(arguments, hear), None
+
+    async def _studied(
+        self, step: Step, arguments: Body, hear: Callable[[Body], None]
+    ) -> tuple[Body, Body | None]:
+        """Train a bucket as a study of many seeds advises, and write the verdict down."""
+        results = await study_of(
+            self._context,
+            self._study(step, arguments),
+            self._result(step).get("study"),
+            lambda study: self._note(step, {"study": study}),
+            self._stopping,
+        )
+        verdict, transfer = verdict_of(results), arguments["transfer"]
+        if verdict["decision"] == "rolled_back":
+            hear({"rolled_back": f"transfer rolled back: {verdict['reason']}"})
+            arguments = {**arguments, "transfer": None}
+        outcome = await self._arms.train(arguments, hear)
+        if verdict["decision"] == "kept" and not self._result(step)["transfer"]["kinds"]:
+            return outcome, None
+        await self._arms.keep_verdict({**arguments, "transfer": transfer, "verdict": verdict})
+        return outcome, verdict
+
+    def _study(self, step: Step, arguments: Body) -> Body:
+        """The study of this very transfer; see `study.transfer`."""
+        spec, transfer = self.job.spec, arguments["transfer"]
+        where = ("market",) if spec["market"] else ("symbol", "interval")
+        return {
+            "sequence": [transfer["source"]["bucket"], step.name],
+            "seeds": spec["study_seeds"],
+            "episodes": step.spec["settings"]["episodes"],
+            "learner": step.spec["settings"]["learner"],
+            "kinds": transfer["kinds"],
+            "seed": spec["seed"],
+            **{key: spec[key] for key in where},
+        }
 
     def _transfer(self, step: Step, result: Body) -> Body | None:
         """What the worker is to carry over, None for nothing."""

@@ -125,21 +125,34 @@ def judge_step(arguments: Body, context: StepContext) -> Body:
             f"{directory} and {scratch} cannot be compared: milestones are missing; train the "
             "bucket again"
         )
-    ledger.judged(verdict)
+    ledger.judged(verdict.to_json())
     kept = verdict.decision == "kept"
-    _note_verdict(directory if kept else scratch, transfer, verdict)
+    _note_verdict(directory if kept else scratch, transfer, verdict.to_json())
     shutil.rmtree((scratch if kept else directory) / CHECKPOINTS, ignore_errors=True)
     return verdict.to_json()
 
 
-def _note_verdict(model: Path, transfer: Body, verdict: Verdict) -> None:
+def keep_verdict_step(arguments: Body, context: StepContext) -> Body:
+    """Write a study's `verdict` into the ledger and onto the card of the trained model."""
+    transfer, verdict = arguments["transfer"], arguments["verdict"]
+    directory = Path(arguments["directory"])
+    ledger = TransferLedger(Path(transfer["ledger"]), transfer["id"])
+    if verdict["decision"] == "kept":
+        ledger.judged(verdict)
+    else:
+        target = {"bucket": arguments["settings"]["bucket"], "directory": str(directory)}
+        ledger.declined(arguments["run"], transfer, target, verdict)
+    _note_verdict(directory, transfer, verdict)
+    return {}
+
+
+def _note_verdict(model: Path, transfer: Body, verdict: Body) -> None:
     """The model's card says why it is the model."""
+    kept = ("decision", "reason", "impact")
     summary = {
         "id": transfer["id"],
         "source": transfer["source"],
-        "decision": verdict.decision,
-        "reason": verdict.reason,
-        "impact": dataclasses.asdict(verdict.impact) if verdict.impact else None,
+        **{key: verdict[key] for key in kept},
     }
     card = {**read_card(model), "verdict": summary}
     with disk_errors(model / CARD):
