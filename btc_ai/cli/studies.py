@@ -44,6 +44,8 @@ def print_study(study: Body) -> None:
         return
     console.print(_held_out(results))
     console.print(_ahead(results))
+    if results["note"]:
+        console.print(results["note"], markup=False)
     console.print(f"page: {study['page']}", markup=False, soft_wrap=True)
 
 

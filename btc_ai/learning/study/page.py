@@ -80,5 +80,5 @@ def summary(results: Body) -> str:
         placebo = placebo.replace("Nor can transfer", "Yet transfer cannot")
     return (
         f"On candles that no run had seen, buckets {SAID[said].format(seeds=seeds)}: "
-        f"{interval(transfer['test'])} bps a bar. {placebo}"
-    )
+        f"{interval(transfer['test'])} bps a bar. {placebo} {results['note']}"
+    ).strip()

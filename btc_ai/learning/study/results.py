@@ -23,6 +23,8 @@ Body = dict[str, Any]
 
 FORMAT = 1
 SEED = 0
+ENOUGH_SEEDS = 5
+FEW = "With {} seeds the intervals are far too narrow; 10 can tell."
 CONTRASTS: tuple[tuple[str, Arm, Arm], ...] = (
     ("transfer", "transfer", "scratch"),
     ("placebo", "placebo", "scratch"),
@@ -52,6 +54,7 @@ def make_results(
         "cost_bps": study.buckets[0].cost_bps,
         "kinds": list(study.kinds),
         "runs": len(cells),
+        "note": FEW.format(study.seeds) if study.seeds < ENOUGH_SEEDS else "",
         "buckets": [table.to_json() for table in tables],
         "overall": {name: _contrast(later, first, second) for name, first, second in CONTRASTS},
     }

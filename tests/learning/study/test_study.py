@@ -39,6 +39,7 @@ def test_the_table_is_of_the_runs_own_numbers(finished: Finished) -> None:
     folder, table = finished
     runs = json.loads((folder / "study.json").read_bytes())["runs"]
     assert len(runs) == table["runs"] == 8
+    assert "2 seeds" in table["note"]
     first, second = table["buckets"]
     assert set(first["arms"]) == {"scratch"} and not first["differences"]
     for key, cell in runs.items():
