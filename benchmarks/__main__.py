@@ -1,7 +1,7 @@
 """`make bench`: every benchmark, one after the other; writes `benchmarks/results.md`.
 
 `python -m benchmarks [FOLDER]`: with a folder of parquet files named like btcusdt_5m_2023.parquet
-the whole run takes the first of 5-minute candles, and `real_candles` all of them. With `--only`
+those of a whole year take the first of 5-minute candles, and `real_candles` all of them. With `--only`
 some are measured anew and the others' results stay.
 """
 
@@ -26,7 +26,8 @@ BENCHMARKS = (
     "executors",
     "spine",
 )
-WITH_CANDLES = ("real_candles",)
+WITH_CANDLES = ("real_candles", "transfer_study")
+ALL = (*BENCHMARKS, *WITH_CANDLES)
 PACKAGES = ("btc-ai", "torch", "numpy", "pandas", "pyzmq", "typer", "stable-baselines3")
 
 
@@ -51,8 +52,9 @@ def planned(folder: Path | None) -> dict[str, list[str]]:
     arguments: dict[str, list[str]] = {name: [] for name in BENCHMARKS}
     if folder is not None:
         year = next(iter(sorted(folder.glob("*_5m_*.parquet"))), None)
-        arguments["four_buckets"] = [str(year)] if year else []
-        arguments |= {name: [str(folder)] for name in WITH_CANDLES}
+        if year:
+            arguments |= {name: [str(year)] for name in ("four_buckets", "transfer_study")}
+        arguments["real_candles"] = [str(folder)]
     return arguments
 
 
@@ -76,7 +78,7 @@ def main() -> int:
     """Run them; exit status 1 where a bar was missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?")
-    parser.add_argument("--only", nargs="*", choices=[*BENCHMARKS, *WITH_CANDLES], default=None)
+    parser.add_argument("--only", nargs="*", choices=ALL, default=None)
     options = parser.parse_args()
     plan = planned(options.folder)
     if missing := [name for name in options.only or () if name not in plan]:
@@ -87,7 +89,8 @@ def main() -> int:
         reached &= ok
         verdict = "" if ok else "A bar was missed. "
         sections[name] = f"{verdict}{datetime.now(UTC).date()}\n\n```\n{text}\n```"
-        parts = [f"## {one}\n\n{sections[one]}" for one in plan if one in sections]
+        ordered = [*(one for one in ALL if one in sections), *(sections.keys() - set(ALL))]
+        parts = [f"## {one}\n\n{sections[one]}" for one in ordered]
         RESULTS.write_text("\n\n".join([head(), *parts]) + "\n")
     return 0 if reached else 1
 

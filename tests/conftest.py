@@ -163,6 +163,13 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of the command line start several processes each: no two of them at once."""
+    for item in items:
+        if "tests/cli" in item.path.as_posix():
+            item.add_marker(pytest.mark.xdist_group("cli"))
+
+
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
     """A house of this test's own."""

@@ -95,7 +95,7 @@ def _restart(house: House) -> None:
     house.run("daemon", "restart")
 
 
-LONG_RUN = (*SAMPLE, "--sequence", "Scalping", "Short", "--episodes", "30")
+LONG_RUN = (*SAMPLE, "--sequence", "Scalping", "Short", "--episodes", "45")
 
 
 @pytest.fixture(scope="module")
@@ -116,13 +116,13 @@ def test_a_run_goes_on_bit_identical_after(
 ) -> None:
     house.configure(BUFFER_SIZE=8192)
     house.run(*LONG_RUN, "--detach")
-    for at in (4, 36):
+    for at in (4, 50):
         house.wait_for(lambda at=at: house.episode() >= at)
         fault(house)
     house.run("watch")
     assert house.weights() == undisturbed
     rows = [step["history"] for step in house.json("show", "--history")["steps"]]
-    assert [[row["episode"] for row in one] for one in rows] == [list(range(1, 31))] * 2
+    assert [[row["episode"] for row in one] for one in rows] == [list(range(1, 46))] * 2
 
 
 def test_interrupting_the_command_leaves_the_run_going(house: House) -> None:

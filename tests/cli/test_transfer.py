@@ -19,7 +19,7 @@ BUCKETS = {
     "A": {"MIN_HORIZON": 2, "MAX_HORIZON": 20, "FEATURES": ["price", "rsi"]},
     "B": {"MIN_HORIZON": 4, "MAX_HORIZON": 40, "FEATURES": ["price", "macd"]},
 }
-ON_REQUEST = ("transfer", "--from", "A", "--to", "B", "--episodes", "12")
+ON_REQUEST = ("transfer", "--from", "A", "--to", "B", "--episodes", "24")
 
 
 def configure(house: House) -> None:
@@ -126,7 +126,7 @@ def test_a_harmful_source_is_rolled_back_and_the_twin_is_the_model(two: House) -
     again = step_of(two)
     assert again["verdict"] == step["verdict"]
     assert latest(two, "B") == first, "on request, a bucket keeps the model that it has"
-    two.run("train", "--market", "sample", "--bucket", "B", "--episodes", "12", "--no-transfer")
+    two.run("train", "--market", "sample", "--bucket", "B", "--episodes", "24", "--no-transfer")
     assert two.weights() == [again["outcome"]["weights_sha256"]], "the twin is a run from scratch"
 
 

@@ -178,7 +178,7 @@ def test_a_plugins_leaking_feature_is_not_trained_with(tidal: House, site: Site)
 @pytest.mark.slow
 def test_a_plugins_sound_feature_is_audited_once_a_run(tidal: House, site: Site) -> None:  # noqa: F811
     install(site, SOUND)
-    tidal.run(*TRAIN, "--detach")
+    tidal.run(*TRAIN, "--episodes", "60", "--detach")
     tidal.wait_for(lambda: tidal.episode() >= 2)
     tidal.run("stop")
     tidal.run("train", "--resume")
