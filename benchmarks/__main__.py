@@ -1,8 +1,8 @@
 """`make bench`: every benchmark, one after the other; writes `benchmarks/results.md`.
 
 `python -m benchmarks [FOLDER]`: with a folder of parquet files named like btcusdt_5m_2023.parquet
-those of a whole year take the first of 5-minute candles, and `real_candles` all of them. With `--only`
-some are measured anew and the others' results stay.
+those of a whole year take the first of 5-minute candles, and `real_candles` all of them. With
+`--only` some are measured anew and the others' results stay.
 """
 
 import argparse
