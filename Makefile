@@ -13,7 +13,7 @@ demo: install
 	@bash scripts/demo.sh "$(abspath $(BIN))"
 
 test: lint test-ray
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2
 
 test-ray: install-dev
 	@bash scripts/test_ray.sh "$(abspath $(BIN))/python" "$(abspath $(VENV))/ray"

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 DATA = Path(os.environ.get("BTC_AI_TEST_DATA", Path(__file__).parents[1].parent / "shared/data"))
 
@@ -163,12 +164,20 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of the command line start several processes each: no two of them at once."""
-    for item in items:
-        if "tests/cli" in item.path.as_posix():
-            item.add_marker(pytest.mark.xdist_group("cli"))
+class _OneCommandLine(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
+    """Files of tests as they come, but no two tests of the command line at once.
+
+    Each of them starts several processes and looks at what they do in time.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "tests/cli" if file.startswith("tests/cli/") else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """How `pytest -n` hands out the tests."""
+    return _OneCommandLine(config, log)
 
 
 @pytest.fixture
