@@ -23,7 +23,7 @@ from unittest.mock import patch
 
 from btc_ai.learning import trainer
 from btc_ai.learning.dataset import Dataset
-from btc_ai.learning.evidence import t_quantile
+from btc_ai.learning.evidence import EVIDENCE, t_quantile
 from btc_ai.learning.markets.datasets import features_of, settings_for
 from btc_ai.learning.markets.proof import score
 from btc_ai.learning.markets.transfer import SCARCE_BARS, TransferMarket
@@ -51,6 +51,7 @@ class Run:
 
     milestones: list[Milestone]
     achieved: float
+    abstains: bool
 
 
 @dataclass
@@ -100,16 +101,20 @@ class Bench:
         *,
         bars: int | None = None,
         interval: int = 6,
+        may_abstain: bool = True,
     ) -> Run:
         """The target's, from scratch without `initial`; trained once."""
         bars, settings = bars or self.bars, self.target(interval)
-        key = (seed, initial, bars, interval)
+        key = (seed, initial, bars, interval, may_abstain)
         if key not in self.runs:
             market, directory = TransferMarket(), self.directory / str(len(self.runs))
-            market.train_target(settings, directory, initial, seed=seed, bars=bars)
+            evidence = EVIDENCE if may_abstain else -math.inf
+            with patch.object(trainer, "EVIDENCE", evidence):
+                market.train_target(settings, directory, initial, seed=seed, bars=bars)
             own = settings_for(market.target, settings, seed)
             proof = score(market.target, own, load_model(directory), SCORED_BARS, 0.0)
-            self.runs[key] = Run(read_milestones(directory), proof.achieved_bps)
+            milestones = read_milestones(directory)
+            self.runs[key] = Run(milestones, proof.achieved_bps, proof.abstains)
         return self.runs[key]
 
 
@@ -171,14 +176,13 @@ def shared(bench: Bench, seed: int, **options: Any) -> InitialModel:
 def scarce(bench: Bench, table: Table, seeds: int) -> None:
     """Little data: above scratch at the end, decided on every bar and on every sixth."""
     for interval in (1, 6):
-        options: dict[str, Any] = {"bars": SCARCE_BARS, "interval": interval}
-        with patch.object(trainer, "EVIDENCE", -math.inf):
-            scratch = [bench.run(seed, **options) for seed in range(seeds)]
-            moved = [bench.run(seed, shared(bench, seed), **options) for seed in range(seeds)]
-            dummy = [
-                bench.run(seed, shared(bench, seed, placebo=seed), **options)
-                for seed in range(seeds)
-            ]  # fmt: skip
+        where: dict[str, Any] = {"bars": SCARCE_BARS, "interval": interval}
+        options = {**where, "may_abstain": False}
+        scratch = [bench.run(seed, **options) for seed in range(seeds)]
+        moved = [bench.run(seed, shared(bench, seed), **options) for seed in range(seeds)]
+        dummy = [
+            bench.run(seed, shared(bench, seed, placebo=seed), **options) for seed in range(seeds)
+        ]  # fmt: skip
         ends = [a.achieved - b.achieved for a, b in both(moved, scratch)]
         reference = statistics.fmean(run.achieved for run in scratch)
         table.row(
@@ -186,6 +190,14 @@ def scarce(bench: Bench, table: Table, seeds: int) -> None:
             "above 0", reached=paired(ends)[1] > 0,
         )  # fmt: skip
         report(table, "  placebo of all three", dummy, scratch)
+        scratch = [bench.run(seed, **where) for seed in range(seeds)]
+        moved = [bench.run(seed, shared(bench, seed), **where) for seed in range(seeds)]
+        ends = [a.achieved - b.achieved for a, b in both(moved, scratch)]
+        flat = [sum(run.abstains for run in runs) for runs in (moved, scratch)]
+        table.row(
+            "  where models may abstain, as they do",
+            f"{words(ends)}; abstain: {flat[0]} with transfer, {flat[1]} from scratch",
+        )
 
 
 def flipped(bench: Bench, table: Table, seeds: int) -> None:
