@@ -15,6 +15,7 @@ from btc_ai.learning.bucket import train_bucket
 from btc_ai.learning.evaluation.trials import TrialLedger
 from btc_ai.learning.files import disk_errors, replace_durably
 from btc_ai.learning.settings import TrainingSettings
+from btc_ai.learning.study.design import code_version
 from btc_ai.learning.start import InitialModel
 from btc_ai.learning.transfer.milestones import read_milestones
 from btc_ai.market.features.installed import installed_features
@@ -29,7 +30,8 @@ def run_task(arguments: Body, shared: Shared, should_stop: Callable[[], bool]) -
 
     The result: `milestones` (share of the budget, episode, net bps a bar on validation), `test`
     and `hold` (net bps a bar of the model and of buy-and-hold on the held-out part), `abstains`,
-    `degraded`, `weights_sha256`. Raises as `train_bucket`.
+    `degraded`, `weights_sha256`. Raises TrainingError where this machine has other code than the
+    study, and as `train_bucket`.
     """
     folder = Path(arguments["folder"])
     directory = folder / TASKS / arguments["key"]
@@ -47,10 +49,12 @@ def _train(
     arguments: Body, directory: Path, shared: Shared, should_stop: Callable[[], bool]
 ) -> Body:
     settings = TrainingSettings.from_json(arguments["settings"])
+    registry = installed_features(_Log())
+    _require_code(arguments["code"], code_version(registry, settings))
     trained = train_bucket(
         settings,
         shared["candles"],
-        installed_features(_Log()),
+        registry,
         directory,
         initial=_initial(arguments, settings.seed),
         ledger=TrialLedger(Path(arguments["trials"])) if arguments["trials"] else None,
@@ -106,6 +110,14 @@ def _require_folder(folder: Path) -> None:
         raise TrainingError(
             f"{socket.gethostname()} does not see the study's folder {folder}; all machines of a "
             "cluster must see MODELS_DIR under the same name: put it on storage that they share"
+        )
+
+
+def _require_code(asked: str, own: str) -> None:
+    if own != asked:
+        raise TrainingError(
+            f"the study is of [{asked}], but {socket.gethostname()} has [{own}]; install the same "
+            "on all machines, then `btc-ai study resume`"
         )
 
 

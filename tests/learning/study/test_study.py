@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,13 @@ from btc_ai.errors import TrainingError
 from btc_ai.execution.inline import InlineExecutor
 from btc_ai.execution.process import ProcessExecutor
 from btc_ai.learning.evaluation.trials import TrialLedger
-from btc_ai.learning.study.design import Study
+from btc_ai.learning.study.design import Study, code_version, plan
 from btc_ai.learning.study.page import make_page
 from btc_ai.learning.study.study import StudyProgress
 from btc_ai.learning.study.task import LOCK, locked, run_task
 from btc_ai.learning.transfer.milestones import read_milestones
 from btc_ai.market.candles import Candles
+from btc_ai.market.features.builtin import builtin_features
 from tests.learning.study.conftest import Counting, conduct
 
 
@@ -113,11 +115,13 @@ def test_a_stopped_study_repeats_no_finished_run(
 def test_other_candles_are_another_study(
     finished: Finished, study: Study, candles: Candles, tmp_path: Path
 ) -> None:
-    from btc_ai.learning.study.design import plan
-
-    folder = finished[0]
+    folder, code = finished[0], partial(code_version, builtin_features())
+    assert all(
+        (folder / "tasks" / c.task.key).exists()
+        for c in plan(study, candles.sha256, code, folder, finished[0].parent / "trials.jsonl")
+    )
     keys = [
-        c.task.key for c in plan(study, candles.take(slice(0, 3_000)).sha256, "c", folder, None)
+        c.task.key for c in plan(study, candles.take(slice(0, 3_000)).sha256, code, folder, None)
     ]
     assert not any((folder / "tasks" / key).exists() for key in keys)
 
@@ -135,6 +139,13 @@ def test_a_run_that_fails_is_named(study: Study, tmp_path: Path, candles: Candle
 def test_a_machine_that_does_not_see_the_folder_says_so(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="storage that they share"):
         run_task({"folder": str(tmp_path / "elsewhere"), "key": "k"}, {}, lambda: False)
+
+
+def test_a_machine_with_other_code_says_so(study: Study, candles: Candles, tmp_path: Path) -> None:
+    (tmp_path / "study.json").touch()
+    cell = plan(study, candles.sha256, lambda settings: "of long ago", tmp_path, None)[0]
+    with pytest.raises(TrainingError, match=r"is of \[of long ago\], but .* has \[.*numpy"):
+        run_task(cell.task.arguments, {"candles": candles}, lambda: False)
 
 
 def test_a_run_is_alone_in_its_folder(tmp_path: Path) -> None:
