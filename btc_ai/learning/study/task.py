@@ -15,8 +15,8 @@ from btc_ai.learning.bucket import train_bucket
 from btc_ai.learning.evaluation.trials import TrialLedger
 from btc_ai.learning.files import disk_errors, replace_durably
 from btc_ai.learning.settings import TrainingSettings
-from btc_ai.learning.study.design import code_version
 from btc_ai.learning.start import InitialModel
+from btc_ai.learning.study.design import code_version
 from btc_ai.learning.transfer.milestones import read_milestones
 from btc_ai.market.features.installed import installed_features
 
