@@ -211,5 +211,6 @@ def test_the_page_says_what_was_found(finished: Finished) -> None:
     said = " ".join(tags.text.split())
     assert "did better with transfer than from scratch: +0.200 (+0.100 to +0.300)" in said
     assert "Yet transfer cannot be told from the placebo" in said
+    assert "they say nothing of other periods" in said
     table["symbol"] = "<script>"
     assert "<script>" not in make_page(table, "abc")
