@@ -52,7 +52,7 @@ def run_study(
     `train_bucket`.
     """
     cells = plan(study, candles.sha256, partial(code_version, registry), folder, trials)
-    with locked(folder):
+    with locked(folder, should_stop):
         _announce(folder, study, cells)
         for settings in study.buckets:
             gate = folder / f"audit-{settings.bucket}"

@@ -141,6 +141,12 @@ def test_a_machine_that_does_not_see_the_folder_says_so(tmp_path: Path) -> None:
         run_task({"folder": str(tmp_path / "elsewhere"), "key": "k"}, {}, lambda: False)
 
 
+def test_a_folder_that_cannot_be_written_says_how_a_study_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(TrainingError, match="`btc-ai study resume` for a study"):
+        locked(tmp_path / "file", lambda: False).__enter__()
+
+
 def test_a_machine_with_other_code_says_so(study: Study, candles: Candles, tmp_path: Path) -> None:
     (tmp_path / "study.json").touch()
     cell = plan(study, candles.sha256, lambda settings: "of long ago", tmp_path, None)[0]
@@ -151,10 +157,28 @@ def test_a_machine_with_other_code_says_so(study: Study, candles: Candles, tmp_p
 def test_a_run_is_alone_in_its_folder(tmp_path: Path) -> None:
     """What a lost machine may still be writing is waited for."""
     now = fcntl.LOCK_EX | fcntl.LOCK_NB
-    with locked(tmp_path), (tmp_path / LOCK).open("w") as other, pytest.raises(BlockingIOError):
-        fcntl.flock(other, now)
     with (tmp_path / LOCK).open("w") as other:
+        with locked(tmp_path, lambda: False), pytest.raises(BlockingIOError):
+            fcntl.flock(other, now)
         fcntl.flock(other, now)
+        looks = 0
+
+        def let_go() -> bool:
+            nonlocal looks
+            looks += 1
+            fcntl.flock(other, fcntl.LOCK_UN)
+            return False
+
+        with locked(tmp_path, let_go):
+            assert looks == 1
+
+
+def test_a_run_that_another_process_keeps_is_not_waited_for_in_vain(tmp_path: Path) -> None:
+    with locked(tmp_path, lambda: False):
+        with pytest.raises(TrainingError, match=f"has held {tmp_path}/lock"):
+            locked(tmp_path, lambda: False, patience_s=0).__enter__()
+        with pytest.raises(StepStoppedError):
+            locked(tmp_path, lambda: True).__enter__()
 
 
 class _Tags(HTMLParser):
