@@ -21,11 +21,12 @@ def die_with_parent(parent: int) -> None:
 
 
 def main() -> None:
-    """Answer each `Task` with a `Done`, until killed; first come sys.path and what is shared."""
+    """Say None; take sys.path and what is shared; then answer each `Task` with a `Done`."""
     number, parent = map(int, sys.argv[1:])
     die_with_parent(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     link = Connection(number)
+    link.send(None)  # it is there, and reads
     sys.path[:] = link.recv()
     shared = link.recv()
     while True:

@@ -117,6 +117,27 @@ def test_a_task_that_says_stopped_stops_the_inline_executor(tmp_path: Path) -> N
         list(InlineExecutor().run(tasks, {}, lambda: next(asked)))
 
 
+@pytest.fixture
+def hanging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every new Python hangs before it has imported anything."""
+    (tmp_path / "sitecustomize.py").write_text("import time\ntime.sleep(600)\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+
+@pytest.mark.usefixtures("hanging")
+def test_a_process_that_does_not_start_is_given_up() -> None:
+    large = {"base": bytes(4_000_000)}  # more than a pipe holds
+    executor = ProcessExecutor(1, start_limit_s=0.1)
+    (done,) = executor.run([task("a", "add", number=1)], large, lambda: False)
+    assert "died 3 times (the last time: it did not start within 0.1 s)" in str(done.error)
+
+
+@pytest.mark.usefixtures("hanging")
+def test_a_pool_that_does_not_start_can_be_stopped() -> None:
+    with pytest.raises(StepStoppedError):
+        list(ProcessExecutor(2).run([task("a", "add", number=1)], {}, lambda: True))
+
+
 def _gone(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
