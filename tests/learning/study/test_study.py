@@ -1,5 +1,6 @@
 """The same table on every executor; nothing repeated; a page that shows it."""
 
+import dataclasses
 import fcntl
 import json
 from functools import partial
@@ -22,6 +23,7 @@ from btc_ai.learning.study.task import LOCK, locked, run_task
 from btc_ai.learning.transfer.milestones import read_milestones
 from btc_ai.market.candles import Candles
 from btc_ai.market.features.builtin import builtin_features
+from btc_ai.names import LearnerName, TransferKind
 from tests.learning.study.conftest import Counting, conduct
 
 
@@ -128,6 +130,20 @@ def test_other_candles_are_another_study(
 
 def test_each_run_is_a_trial(finished: Finished) -> None:
     assert len(TrialLedger(finished[0].parent / "trials.jsonl").read()) == 8
+
+
+@pytest.mark.parametrize(("learner", "kind"), [("pqn", "features"), ("dqn", "horizons")])
+def test_one_kind_can_be_studied_with_any_learner(
+    study: Study, candles: Candles, tmp_path: Path, learner: LearnerName, kind: TransferKind
+) -> None:
+    settings = tuple(
+        tuple(dataclasses.replace(one, learner=learner) for one in seed) for seed in study.settings
+    )
+    table = conduct(Study(settings, (kind,)), candles, InlineExecutor(), tmp_path)
+    assert (table["learner"], table["kinds"], table["runs"]) == (learner, [kind], 8)
+    for path in tmp_path.glob("tasks/*/model.json"):
+        card = json.loads(path.read_bytes())
+        assert card["transfer"] is None or card["transfer"]["kinds"] == [kind]
 
 
 def test_a_run_that_fails_is_named(study: Study, tmp_path: Path, candles: Candles) -> None:
