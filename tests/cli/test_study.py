@@ -68,7 +68,8 @@ def test_a_study_can_be_stopped(small: House) -> None:
     ("arguments", "code", "says"),
     [
         (("transfer", "--executor", "proces"), 2, "did you mean 'process'"),
-        (("transfer", "--kind", "luck"), 2, "known are weights, features, horizons"),
+        (("transfer", "--kind", "luck"), 2, "'weights', 'features', 'horizons'"),
+        (("transfer", "--sequence", ""), 2, "--sequence names no bucket"),
         (("transfer", "--sequence", "Short"), 2, "two buckets or more"),
         (("transfer", "--sequence", "Short", "Lng", "--market", "sample"), 2, "mean 'Long'"),
         (("transfer", "--symbol", "ETH/USDT"), 1, "there are no candles of ETH/USDT"),
