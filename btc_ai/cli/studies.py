@@ -11,10 +11,7 @@ from btc_ai.cli.tables import duration, moment, number
 Body = dict[str, Any]
 
 ARMS = ("scratch", "transfer", "placebo")
-CAPTION = (
-    "net bps a bar, interquartile mean over seeds; ahead: transfer − scratch\n"
-    "intervals cover seeds alone, on one stretch of one market: not other periods"
-)
+SEEDS_ALONE = "Intervals cover seeds alone, on one stretch of one market: not other periods."
 
 
 def print_studies(studies: list[Body]) -> None:
@@ -48,6 +45,7 @@ def print_study(study: Body) -> None:
         return
     console.print(_held_out(results))
     console.print(_ahead(results))
+    console.print(SEEDS_ALONE, markup=False)
     if results["note"]:
         console.print(results["note"], markup=False)
     console.print(f"page: {study['page']}", markup=False, soft_wrap=True)
@@ -60,7 +58,7 @@ def _left(study: Body) -> str:
 def _held_out(results: Body) -> Table:
     synthetic = " (synthetic)" if results["synthetic"] else ""
     table = _table(f"Held-out test of {results['symbol']} {results['interval']}{synthetic}")
-    table.caption = CAPTION
+    table.caption = "net bps a bar, interquartile mean over seeds; ahead: transfer − scratch"
     for name in ("bucket", *ARMS, "ahead", "95 %"):
         table.add_column(name, justify="left" if name == "bucket" else "right", no_wrap=True)
     for bucket in results["buckets"]:
