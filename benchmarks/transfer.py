@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from btc_ai.api.transfer import KINDS
 from btc_ai.learning import trainer
 from btc_ai.learning.dataset import Dataset
 from btc_ai.learning.evidence import EVIDENCE, t_quantile
@@ -33,7 +34,6 @@ from btc_ai.learning.model_card import CARD, read_card
 from btc_ai.learning.runtime import reproducible
 from btc_ai.learning.settings import TrainingSettings
 from btc_ai.learning.start import InitialModel, make_start
-from btc_ai.learning.transfer.apply import KINDS
 from btc_ai.learning.transfer.milestones import Milestone, read_milestones
 from btc_ai.learning.transfer.verdict import compare
 from btc_ai.names import LearnerName

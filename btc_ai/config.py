@@ -37,6 +37,7 @@ BUILTIN_FEATURES = (
 HORIZON_LIMIT = 100_000
 SAMPLE_SYMBOL = "SAMPLE/USDT"
 DEFAULT_MAX_EPISODES = 100
+DEFAULT_MAX_MEMORY_USAGE = 0.8
 SYMBOL_PATTERN = r"^[A-Za-z0-9]{1,20}/[A-Za-z0-9]{1,20}(:[A-Za-z0-9-]{1,20})?$"
 INTERVAL_PATTERN = r"^[1-9]\d*[smhdw]$"
 
@@ -123,7 +124,9 @@ class KnowledgeTransfer(Section):
     TRANSFER_WEIGHTS: bool = Field(True, description="Enable weight transfer")
     TRANSFER_FEATURES: bool = Field(True, description="Enable feature importance transfer")
     TRANSFER_HORIZONS: bool = Field(True, description="Enable prediction horizon transfer")
-    MAX_MEMORY_USAGE: Fraction = Field(0.8, description="Memory share a transfer may use (0-1)")
+    MAX_MEMORY_USAGE: Fraction = Field(
+        DEFAULT_MAX_MEMORY_USAGE, description="Memory share a transfer may use (0-1)"
+    )
     TRANSFER_VERIFY: TransferVerify = Field(
         "twin",
         description="How a transfer is measured: off, twin (beside a run from scratch) or study",

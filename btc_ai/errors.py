@@ -2,6 +2,9 @@
 
 from typing import ClassVar
 
+GO_ON = "go on with `btc-ai train --resume`, or `btc-ai study resume` for a study"
+"""How a message ends that can meet a run as well as a study."""
+
 
 class BtcAiError(Exception):
     """Base class. `code` travels in error replies, so that a client can tell kinds apart."""

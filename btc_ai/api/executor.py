@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, Protocol
 
+from btc_ai.api.step import StepStoppedError, find_function
 from btc_ai.errors import BtcAiError, UsageError
 
 Body = dict[str, Any]
@@ -124,13 +125,15 @@ class Schedule:
                 heapq.heappush(self._waiting, self._place[key])
 
 
-def attempt(
-    task: Task, function: Callable[..., Body], shared: Shared, should_stop: Callable[[], bool]
-) -> Done:
-    """Run a task here; of its errors those that say `stopped`, and no BtcAiErrors, come through."""
+def attempt(task: Task, shared: Shared, should_stop: Callable[[], bool]) -> Done:
+    """Run a task here; a BtcAiError is how it ended.
+
+    Raises StepStoppedError for an error with the code `stopped`, and whatever is no BtcAiError.
+    """
     try:
+        function = find_function(task.function)
         return Done(task.key, result=function(task.arguments, shared, should_stop))
     except BtcAiError as error:
-        if error.code == "stopped":
-            raise
+        if error.code == StepStoppedError.code:
+            raise StepStoppedError(str(error)) from None
         return Done(task.key, error=str(error))

@@ -8,6 +8,8 @@ from btc_ai.errors import BtcAiError, PluginError
 
 Body = dict[str, Any]
 
+MAX_REASON = 4000
+
 
 class StepStoppedError(BtcAiError):
     """Raised by a step that stopped where it was asked to, at a checkpoint."""
@@ -33,6 +35,12 @@ class StepContext(Protocol):
 
     def should_stop(self) -> bool:
         """Whether the step is to reach a checkpoint and raise StepStoppedError."""
+
+
+def unexpected(error: BaseException) -> str:
+    """One line on an error that is no BtcAiError, for whoever has logged its traceback."""
+    first = str(error).strip().partition("\n")[0][:MAX_REASON]
+    return f"{type(error).__name__}: {first} (the log has the traceback)"
 
 
 def find_function(name: str) -> Any:

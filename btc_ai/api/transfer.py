@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import get_args
 
+from btc_ai.config import Config
 from btc_ai.names import TransferKind
 
 KINDS: tuple[TransferKind, ...] = get_args(TransferKind)
@@ -15,6 +16,17 @@ COPIES: dict[TransferKind, int] = {"weights": 4, "features": 2, "horizons": 1}
 MB = 1 << 20
 ROOM_MB = {"weights": 32.0, "features": 8.0, "horizons": 1.0}
 """What else a kind may need, above all the teacher's activations at a large batch."""
+
+
+def switched_on(config: Config) -> list[TransferKind]:
+    """The kinds that KNOWLEDGE_TRANSFER asks for."""
+    section = config.KNOWLEDGE_TRANSFER
+    switches = {
+        "weights": section.TRANSFER_WEIGHTS,
+        "features": section.TRANSFER_FEATURES,
+        "horizons": section.TRANSFER_HORIZONS,
+    }
+    return [kind for kind in KINDS if section.ENABLED and switches[kind]]
 
 
 def ladder(asked: Sequence[TransferKind]) -> list[tuple[TransferKind, ...]]:

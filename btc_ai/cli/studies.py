@@ -11,6 +11,7 @@ from btc_ai.cli.tables import duration, moment, number
 Body = dict[str, Any]
 
 ARMS = ("scratch", "transfer", "placebo")
+SEEDS_ALONE = "Intervals cover seeds alone, on one stretch of one market: not other periods."
 
 
 def print_studies(studies: list[Body]) -> None:
@@ -44,6 +45,7 @@ def print_study(study: Body) -> None:
         return
     console.print(_held_out(results))
     console.print(_ahead(results))
+    console.print(SEEDS_ALONE, markup=False)
     if results["note"]:
         console.print(results["note"], markup=False)
     console.print(f"page: {study['page']}", markup=False, soft_wrap=True)

@@ -4,15 +4,16 @@ import shutil
 import sys
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from btc_ai.cli.context import Globals, current, print_json
 from btc_ai.cli.daemon import connect
 from btc_ai.cli.jobs import follow_job, make_progress
-from btc_ai.errors import BtcAiError, UsageError
-from btc_ai.names import LearnerName, TransferKind
+from btc_ai.cli.options import Kind, bucket_names
+from btc_ai.errors import BtcAiError
+from btc_ai.names import LearnerName
 
 if TYPE_CHECKING:
     from btc_ai.bus.client import Client, Subscription
@@ -44,11 +45,8 @@ def transfer(
         int | None, typer.Option(min=1, help="Episodes a run (default: EPISODES_PER_BUCKET)")
     ] = None,
     kind: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="weights|features|horizons",
-            help="What is carried; may be repeated (default: KNOWLEDGE_TRANSFER)",
-        ),
+        list[Kind] | None,
+        typer.Option(help="What is carried; may be repeated (default: KNOWLEDGE_TRANSFER)"),
     ] = None,
     learner: Annotated[
         LearnerName | None, typer.Option(help="Learning algorithm (default: LEARNER)")
@@ -72,13 +70,9 @@ def transfer(
     as_json: Json = False,
 ) -> None:
     """Train every bucket from scratch, with transfer and with a placebo; compare them."""
-    known = get_args(TransferKind)
-    for name in kind or []:
-        if name not in known:
-            raise UsageError(f"unknown --kind {name!r}; known are {', '.join(known)}")
-    names = [name for part in sequence or [] for name in part.split(",") if name]
     body: Body = {
-        "sequence": names or None, "seeds": seeds, "episodes": episodes, "kinds": kind,
+        "sequence": bucket_names(sequence), "seeds": seeds, "episodes": episodes,
+        "kinds": [str(each) for each in kind] if kind else None,
         "learner": learner, "seed": seed,
         "executor": executor, "workers": workers, "address": address,
         "symbol": symbol, "interval": interval, "market": market,

@@ -8,7 +8,7 @@ import typer
 
 from btc_ai.cli.context import Globals, current, print_json
 from btc_ai.cli.daemon import connect
-from btc_ai.errors import UsageError
+from btc_ai.cli.options import bucket_names
 from btc_ai.names import LearnerName
 
 if TYPE_CHECKING:
@@ -58,11 +58,8 @@ def train(
 ) -> None:
     """Train the buckets one after the other and watch; Ctrl-C leaves the run going on."""
     here = current(ctx)
-    names = _names(sequence) if sequence else None
-    if names == []:
-        raise UsageError("--sequence names no bucket; leave it out to train all of them")
     body: Body = {
-        "sequence": names,
+        "sequence": bucket_names(sequence),
         "bucket": bucket,
         "episodes": episodes,
         "resume": resume,
@@ -84,11 +81,6 @@ def train(
         if detach:
             return
         raise typer.Exit(follow(here, client, feed, run, as_json=as_json))
-
-
-def _names(sequence: list[str]) -> list[str]:
-    """The buckets that `--sequence` names, however often it is given."""
-    return [name for part in sequence for name in part.split(",") if name]
 
 
 def watch(ctx: typer.Context, run: Run = None, as_json: Json = False) -> None:

@@ -1,12 +1,12 @@
 """`btc-ai transfer`: carry knowledge from one bucket to another, and see what came of it."""
 
 import sys
-from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
 from btc_ai.cli.context import current, print_json
+from btc_ai.cli.options import Kind
 from btc_ai.errors import UsageError
 
 Body = dict[str, Any]
@@ -15,14 +15,6 @@ app = typer.Typer(
     invoke_without_command=True,
     help="Carry knowledge from one bucket's model to another; list and show what came of it.",
 )
-
-
-class Kind(StrEnum):
-    """`btc_ai.names.TransferKind`, as Typer takes a list of it."""
-
-    WEIGHTS = "weights"
-    FEATURES = "features"
-    HORIZONS = "horizons"
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON")]

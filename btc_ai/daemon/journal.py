@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from btc_ai.api.journal import Job, Step
-from btc_ai.errors import BtcAiError
+from btc_ai.errors import GO_ON, BtcAiError
 
 Body = dict[str, Any]
 
@@ -190,5 +190,5 @@ class SqliteJournal:
         except (sqlite3.Error, OSError, UnicodeError, OverflowError) as error:
             raise BtcAiError(
                 f"the job journal {self._path} cannot be written: {error}; make space or mend its "
-                "permissions, then `btc-ai train --resume`"
+                f"permissions, then {GO_ON}"
             ) from None

@@ -8,7 +8,7 @@ import sys
 import traceback
 from typing import Any
 
-from btc_ai.api.step import StepStoppedError, find_function
+from btc_ai.api.step import MAX_REASON, StepStoppedError, find_function, unexpected
 from btc_ai.bus.codec import Body
 from btc_ai.bus.worker import WorkerLink
 from btc_ai.errors import BtcAiError
@@ -17,7 +17,6 @@ from btc_ai.paths import runtime_dir
 
 PARENT_VARIABLE = "BTC_AI_WORKER_PARENT"
 _END = ("worker.stop", "worker.exit")
-MAX_REASON = 4000
 
 
 class StderrLog:
@@ -99,8 +98,7 @@ def _run(link: WorkerLink, step: LinkedStep, body: Body) -> None:
         _fail(link, error.code, str(error))
     except Exception as error:  # a fence: the daemon hears of every failure
         step.log.error("step failed", function=body["function"], exc_info=True)
-        reason = f"{type(error).__name__}: {str(error)[:MAX_REASON]} (the log has the traceback)"
-        _fail(link, "internal", reason)
+        _fail(link, "internal", unexpected(error))
 
 
 def _fail(link: WorkerLink, code: str, message: str) -> None:

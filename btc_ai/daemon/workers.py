@@ -18,7 +18,7 @@ from btc_ai.bus.broker import Broker
 from btc_ai.bus.codec import Envelope
 from btc_ai.bus.worker import TOKEN_VARIABLE
 from btc_ai.daemon.worker import PARENT_VARIABLE
-from btc_ai.errors import BtcAiError
+from btc_ai.errors import GO_ON, BtcAiError
 
 START_LIMIT_S = 120.0
 TERM_LIMIT_S = 5.0
@@ -69,8 +69,7 @@ class Tally:
         if max(len(self._times), self._fruitless) >= DEATHS_ALLOWED:
             causes = ", ".join(f"{count} × {cause}" for cause, count in self._causes.items())
             raise WorkerFailedError(
-                f"the worker died too often ({causes}); see the log, then go on with "
-                "`btc-ai train --resume`"
+                f"the worker died too often ({causes}); see the log, then {GO_ON}"
             )
         return float(min(self._first_delay_s * 2 ** (len(self._times) - 1), MAX_DELAY_S))
 

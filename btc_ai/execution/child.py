@@ -8,10 +8,9 @@ import traceback
 from multiprocessing.connection import Connection
 
 from btc_ai.api.executor import Done, Shared, Task, attempt
-from btc_ai.api.step import find_function
+from btc_ai.api.step import unexpected
 
 _PR_SET_PDEATHSIG = 1
-MAX_REASON = 4000
 
 
 def die_with_parent(parent: int) -> None:
@@ -22,11 +21,12 @@ def die_with_parent(parent: int) -> None:
 
 
 def main() -> None:
-    """Answer each `Task` with a `Done`, until killed; first come sys.path and what is shared."""
+    """Say None; take sys.path and what is shared; then answer each `Task` with a `Done`."""
     number, parent = map(int, sys.argv[1:])
     die_with_parent(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     link = Connection(number)
+    link.send(None)  # it is there, and reads
     sys.path[:] = link.recv()
     shared = link.recv()
     while True:
@@ -35,10 +35,10 @@ def main() -> None:
 
 def _run(task: Task, shared: Shared) -> Done:
     try:
-        return attempt(task, find_function(task.function), shared, lambda: False)
+        return attempt(task, shared, lambda: False)
     except Exception as error:  # noqa: BLE001  # a fence: the parent hears of every failure
-        reason = "".join(traceback.format_exception(error))[-MAX_REASON:]
-        return Done(task.key, error=f"{type(error).__name__}: {error}\n{reason}")
+        traceback.print_exception(error)
+        return Done(task.key, error=unexpected(error))
 
 
 if __name__ == "__main__":

@@ -3,8 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from btc_ai.api.executor import Done, Schedule, Shared, Task, attempt
-from btc_ai.api.step import StepStoppedError, find_function
-from btc_ai.errors import BtcAiError
+from btc_ai.api.step import StepStoppedError
 
 
 class InlineExecutor:
@@ -24,7 +23,4 @@ class InlineExecutor:
 def _run(task: Task, shared: Shared, should_stop: Callable[[], bool]) -> Done:
     if should_stop():
         raise StepStoppedError("stopped; what is finished is kept")
-    try:
-        return attempt(task, find_function(task.function), shared, should_stop)
-    except BtcAiError as stop:
-        raise StepStoppedError(str(stop)) from None
+    return attempt(task, shared, should_stop)

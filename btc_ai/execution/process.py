@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -21,8 +22,10 @@ from btc_ai.errors import UsageError
 ATTEMPTS = 3
 """How often a task is begun, at most, where its process dies."""
 
+START_LIMIT_S = 60.0
 LOOK_S = 0.2
 END_LIMIT_S = 2.0
+STOPPED = "stopped; what is finished is kept"
 
 
 def cores() -> int:
@@ -33,11 +36,12 @@ def cores() -> int:
 class ProcessExecutor:
     """Runs tasks in `workers` processes: as many as there are cores, unless told otherwise."""
 
-    def __init__(self, workers: int | None = None) -> None:
+    def __init__(self, workers: int | None = None, *, start_limit_s: float = START_LIMIT_S) -> None:
         """Nothing is started yet. Raises UsageError for fewer than one."""
         if workers is not None and workers < 1:
             raise UsageError(f"{workers} workers can do nothing; give at least 1")
         self.workers = workers or cores()
+        self._start_limit_s = start_limit_s
 
     def run(
         self, tasks: Sequence[Task], shared: Shared, should_stop: Callable[[], bool]
@@ -48,8 +52,10 @@ class ProcessExecutor:
         try:
             while schedule.active:
                 while len(busy) < self.workers and (task := schedule.next()) is not None:
-                    child = idle.pop() if idle else _Child(shared)
+                    child = idle.pop() if idle else _Child()
                     busy[child] = task
+                    if not child.ready:
+                        child.take(shared, self._start_limit_s, should_stop)
                     child.begin(task)
                 for child in _heard(busy):
                     task = busy.pop(child)
@@ -66,7 +72,7 @@ class ProcessExecutor:
                         schedule.end(Done(task.key, error=_died(cause)))
                 yield from schedule.ended()
                 if should_stop():
-                    raise StepStoppedError("stopped; what is finished is kept")
+                    raise StepStoppedError(STOPPED)
         finally:
             for child in [*idle, *busy]:
                 child.close()
@@ -75,8 +81,10 @@ class ProcessExecutor:
 class _Child:
     """One process of the pool."""
 
-    def __init__(self, shared: Shared) -> None:
+    def __init__(self) -> None:
         """Start it; it takes what is shared, and then tasks."""
+        self.ready = False
+        self._late = ""
         self.link, theirs = multiprocessing.Pipe()
         number = theirs.fileno()
         self._process = subprocess.Popen(
@@ -86,6 +94,23 @@ class _Child:
             pass_fds=[number],
         )
         theirs.close()
+
+    def take(self, shared: Shared, limit_s: float, should_stop: Callable[[], bool]) -> None:
+        """Hand it what is shared, once it reads; it is killed where that takes over `limit_s`.
+
+        Until then a large value would fill the pipe, and sending never end. Raises StepStoppedError
+        once `should_stop` says so.
+        """
+        end = time.monotonic() + limit_s
+        while not self.link.poll(LOOK_S):
+            if should_stop():
+                raise StepStoppedError(STOPPED)
+            if time.monotonic() > end:
+                self._late = f"it did not start within {limit_s:g} s"
+                self._process.kill()
+        with suppress(EOFError, OSError):
+            self.link.recv()
+        self.ready = True
         self._send(sys.path)
         self._send(dict(shared))
 
@@ -112,6 +137,8 @@ class _Child:
             self._process.wait(END_LIMIT_S)
         self.close()
         code = self._process.wait()
+        if self._late:
+            return self._late
         return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from btc_ai.errors import TrainingError
+from btc_ai.errors import GO_ON, TrainingError
 
 Write = Callable[[Path, bytes], None]
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -56,12 +56,11 @@ def disk_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in FULL:
             raise TrainingError(
-                f"disk full while writing {path}; make space and run `btc-ai train --resume`"
+                f"disk full while writing {path}; make space, then {GO_ON}"
             ) from error
         reason = error.strerror or str(error)
         raise TrainingError(
-            f"cannot write {path}: {reason}; check the directory and its permissions, then run "
-            "`btc-ai train --resume`"
+            f"cannot write {path}: {reason}; check the directory and its permissions, then {GO_ON}"
         ) from error
 
 

@@ -43,6 +43,7 @@ def test_a_study_outlives_the_daemon_and_ends_in_a_table_and_a_page(small: House
     assert f"study {study}: done, 8/8 runs" in text
     assert "Held-out test of SAMPLE/USDT 5m (synthetic)" in text
     assert "Ahead of scratch" in text
+    assert "not other periods" in text
     after = _runs(small, study)
     assert len(after) == 8 and all(after[path] == when for path, when in before.items())
     shown = small.json("study", "show")
@@ -67,7 +68,8 @@ def test_a_study_can_be_stopped(small: House) -> None:
     ("arguments", "code", "says"),
     [
         (("transfer", "--executor", "proces"), 2, "did you mean 'process'"),
-        (("transfer", "--kind", "luck"), 2, "known are weights, features, horizons"),
+        (("transfer", "--kind", "luck"), 2, "'weights', 'features', 'horizons'"),
+        (("transfer", "--sequence", ""), 2, "--sequence names no bucket"),
         (("transfer", "--sequence", "Short"), 2, "two buckets or more"),
         (("transfer", "--sequence", "Short", "Lng", "--market", "sample"), 2, "mean 'Long'"),
         (("transfer", "--symbol", "ETH/USDT"), 1, "there are no candles of ETH/USDT"),

@@ -95,10 +95,47 @@ def test_a_task_whose_process_is_killed_runs_again(tmp_path: Path) -> None:
     assert done["good"].error is None
 
 
-def test_what_a_task_raises_by_mistake_is_an_error_with_its_traceback() -> None:
+def test_what_a_task_raises_by_mistake_is_one_line_and_its_traceback_is_logged(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     (done,) = run(ProcessExecutor(1), [task("a", "break_down")]).values()
-    assert "ZeroDivisionError: one over none" in str(done.error)
-    assert "in break_down" in str(done.error)
+    assert done.error == "ZeroDivisionError: one over none (the log has the traceback)"
+    assert "in break_down" in capfd.readouterr().err
+
+
+def test_a_task_that_there_is_not_fails(executor: Executor) -> None:
+    done = run(executor, [task("a", "nothing"), task("b", "add", number=1)])
+    assert "nothing cannot be found" in str(done["a"].error)
+    assert "traceback" not in str(done["a"].error)
+    assert done["b"].error is None
+
+
+def test_a_task_that_says_stopped_stops_the_inline_executor(tmp_path: Path) -> None:
+    asked = iter([False, True])
+    tasks = [task("a", "last", folder=str(tmp_path), number=1)]
+    with pytest.raises(StepStoppedError):
+        list(InlineExecutor().run(tasks, {}, lambda: next(asked)))
+
+
+@pytest.fixture
+def hanging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every new Python hangs before it has imported anything."""
+    (tmp_path / "sitecustomize.py").write_text("import time\ntime.sleep(600)\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+
+@pytest.mark.usefixtures("hanging")
+def test_a_process_that_does_not_start_is_given_up() -> None:
+    large = {"base": bytes(4_000_000)}  # more than a pipe holds
+    executor = ProcessExecutor(1, start_limit_s=0.1)
+    (done,) = executor.run([task("a", "add", number=1)], large, lambda: False)
+    assert "died 3 times (the last time: it did not start within 0.1 s)" in str(done.error)
+
+
+@pytest.mark.usefixtures("hanging")
+def test_a_pool_that_does_not_start_can_be_stopped() -> None:
+    with pytest.raises(StepStoppedError):
+        list(ProcessExecutor(2).run([task("a", "add", number=1)], {}, lambda: True))
 
 
 def _gone(pid: int) -> bool:

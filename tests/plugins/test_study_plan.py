@@ -47,6 +47,12 @@ def test_what_is_carried_is_configured_unless_it_is_named(tmp_path: Path) -> Non
         planned(off)
 
 
+def test_every_run_has_the_learner_that_was_asked_for(config: Config) -> None:
+    found = planned(config, learner="pqn", kinds=["horizons"])
+    assert {one["learner"] for row in found["settings"] for one in row} == {"pqn"}
+    assert found["kinds"] == ["horizons"]
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [

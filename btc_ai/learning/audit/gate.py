@@ -4,7 +4,7 @@ import hashlib
 import inspect
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +35,13 @@ def require_sound_features(
     Raises DataError naming the feature, TrainingError when `directory` cannot be written, and
     StepStoppedError once `should_stop` says so.
     """
-    added = sorted(set(settings.features) - set(BUILTIN_FEATURES))
+    added = added_code(registry, settings.features)
     if not added:
         return
     subject = {
         "features": list(settings.features),
         "candles_sha256": candles.sha256,
-        "code": {name: _code(registry, name) for name in added},
+        "code": added,
     }
     path = directory / PASSED
     if _passed(path, subject):
@@ -65,8 +65,16 @@ def _refusal(bucket: str, failures: tuple[str, ...]) -> str:
     )
 
 
+def added_code(registry: FeatureRegistry, features: Sequence[str]) -> dict[str, str]:
+    """Of each feature that is not built in, the SHA-256 of the file that it stands in.
+
+    So an updated plugin is noticed; a change of other files that it imports is not. Raises
+    DataError for a feature that there is not.
+    """
+    return {name: _code(registry, name) for name in sorted(set(features) - set(BUILTIN_FEATURES))}
+
+
 def _code(registry: FeatureRegistry, name: str) -> str:
-    """Hash of the file that the feature stands in, so that an updated plugin is audited again."""
     module = inspect.getmodule(registry.get(name).function)
     file = getattr(module, "__file__", None)
     return hashlib.sha256(Path(file).read_bytes() if file else b"").hexdigest()

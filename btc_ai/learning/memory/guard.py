@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from btc_ai.errors import TrainingError
+from btc_ai.errors import GO_ON, TrainingError
 from btc_ai.learning.memory.backend import MemoryBackend, Reading, is_out_of_memory
 from btc_ai.learning.memory.gpu import gpu_memory
 from btc_ai.learning.memory.host import HostMemory
@@ -234,7 +234,7 @@ class MemoryGuard:
     def _advice(self, reason: str) -> str:
         return (
             f"{self._bucket} ran out of memory ({self.phase}, episode {self.episode}): {reason}. "
-            f"Close other programs that use the {self.backend.name}'s memory and run "
-            "`btc-ai train --resume`, which goes on from the last checkpoint; or start a new run "
-            "with a smaller BATCH_SIZE, fewer FEATURES or fewer buckets"
+            f"Close other programs that use the {self.backend.name}'s memory, then "
+            f"{GO_ON}: it goes on from the last checkpoint. Or start anew with a smaller "
+            "BATCH_SIZE, fewer FEATURES or fewer buckets"
         )

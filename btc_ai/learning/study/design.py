@@ -6,7 +6,7 @@ keeps their sizes and none of their knowledge. The first bucket has scratch alon
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,8 +18,10 @@ import torch
 import btc_ai
 from btc_ai.api.executor import Task
 from btc_ai.errors import UsageError
+from btc_ai.learning.audit.gate import added_code
 from btc_ai.learning.files import sha256
 from btc_ai.learning.settings import TrainingSettings
+from btc_ai.market.features import FeatureRegistry
 from btc_ai.names import TransferKind
 
 Body = dict[str, Any]
@@ -29,6 +31,11 @@ ARMS: tuple[Arm, ...] = ("scratch", "transfer", "placebo")
 LEAST_SEEDS = 2
 FUNCTION = "btc_ai.learning.study.task:run_task"
 SOURCES = ("learning", "market")
+AFTER = ("page.py", "plots.py", "results.py", "statistics.py")
+"""Files of this package that only read what runs have found."""
+
+Code = Callable[[TrainingSettings], str]
+"""What a run of these settings is done by: `code_version` of a registry."""
 
 
 @dataclass(frozen=True)
@@ -78,18 +85,19 @@ class Cell:
     task: Task
 
 
-def plan(study: Study, data: str, code: str, folder: Path, trials: Path | None) -> list[Cell]:
+def plan(study: Study, data: str, code: Code, folder: Path, trials: Path | None) -> list[Cell]:
     """Every run, seed by seed, what a run needs before it.
 
     A task's key is a hash of all that its result follows from: settings, arm, source, candles
-    (`data`) and `code`. Its files are in `folder`/tasks/key.
+    (`data`) and `code`. Its files are in `folder`/tasks/key. Where it runs, the code must be the
+    same.
     """
     cells = []
     for seed, buckets in enumerate(study.settings):
         source: str | None = None
         for number, settings in enumerate(buckets):
             row = {
-                arm: _task(study, settings, arm, source, [data, code], folder, trials)
+                arm: _task(study, settings, arm, source, data, code(settings), folder, trials)
                 for arm in (ARMS if source else ARMS[:1])
             }
             source = row["transfer" if source else "scratch"].key
@@ -98,7 +106,7 @@ def plan(study: Study, data: str, code: str, folder: Path, trials: Path | None) 
 
 
 def _task(
-    study: Study, settings: TrainingSettings, arm: Arm, source: str | None, identity: list[str],
+    study: Study, settings: TrainingSettings, arm: Arm, source: str | None, data: str, code: str,
     folder: Path, trials: Path | None,
 ) -> Task:  # fmt: skip
     source = None if arm == "scratch" else source
@@ -107,17 +115,28 @@ def _task(
         "arm": arm,
         "kinds": list(study.kinds) if source else [],
         "source": source,
+        "code": code,
     }
-    key = sha256(json.dumps([what, *identity], sort_keys=True).encode())[:20]
+    key = sha256(json.dumps([what, data], sort_keys=True).encode())[:20]
     arguments = {**what, "key": key, "folder": str(folder), "trials": trials and str(trials)}
     return Task(key, FUNCTION, arguments, (source,) if source else ())
 
 
+def code_version(registry: FeatureRegistry, settings: TrainingSettings) -> str:
+    """Of all code that decides what a run finds: this program's, and that of added features.
+
+    Raises DataError for a feature that there is not.
+    """
+    added = added_code(registry, settings.features)
+    return ", ".join([_program(), *(f"{name} {code[:20]}" for name, code in added.items())])
+
+
 @cache
-def code_version() -> str:
-    """Of this program: its version, a hash of what decides a result, and numpy's and torch's."""
+def _program() -> str:
+    """Its version, a hash of what decides a result, and numpy's and torch's versions."""
     root = Path(btc_ai.__file__).parent
-    files = sorted(path for part in SOURCES for path in (root / part).rglob("*.py"))
-    content = b"".join(path.read_bytes() for path in files)
+    after = {Path(__file__).with_name(name) for name in AFTER}
+    files = {path for part in SOURCES for path in (root / part).rglob("*.py")} - after
+    content = b"".join(path.read_bytes() for path in sorted(files))
     libraries = f"numpy {numpy.__version__}, torch {torch.__version__}"
     return f"{btc_ai.__version__} {sha256(content)[:20]}, {libraries}"

@@ -1,8 +1,12 @@
-"""Few seeds, honestly: interquartile means, stratified bootstrap, probability of improvement.
+"""Few seeds, honestly: interquartile means, bootstrap over seeds, probability of improvement.
 
 Agarwal et al. 2021, "Deep Reinforcement Learning at the Edge of the Statistical Precipice"
-(rliable). Strata are buckets: seeds are drawn again within each bucket. All arms of a seed are
-drawn together, so that a difference between arms is paired.
+(rliable). Their bootstrap draws seeds apart in each stratum. Here strata are buckets, of which one
+descends from the other: a seed is drawn with all its buckets, and with all its arms, so that a
+difference between arms is paired.
+
+The intervals are of seeds alone. All runs share one stretch of one market; what another stretch
+would have given they do not say.
 
 Percentile intervals of few seeds are a little too narrow: of values that are normally distributed,
 such a 95 % interval held the truth in 89 % of 2,000 cases with 5 seeds, in 94 % with 10, in 93 %
@@ -55,10 +59,10 @@ def improvement(first: Array, second: Array) -> Array:
 def estimate(
     statistic: Callable[..., Array], *arms: Array, seed: int, replicates: int = REPLICATES
 ) -> Estimate:
-    """`statistic` of the arms, each [strata, seeds], with a stratified bootstrap's interval."""
-    strata, seeds = arms[0].shape
-    drawn = np.random.default_rng(seed).integers(0, seeds, (replicates, strata, seeds))
-    rows = np.arange(strata)[None, :, None]
+    """`statistic` of the arms, each [strata, seeds]; its interval is a bootstrap's over seeds."""
+    seeds = arms[0].shape[-1]
+    drawn = np.random.default_rng(seed).integers(0, seeds, (replicates, seeds))
+    again = (np.moveaxis(arm[:, drawn], 0, 1) for arm in arms)  # [replicates, strata, seeds]
     tail = 50 * (1 - LEVEL)
-    low, high = np.percentile(statistic(*(arm[rows, drawn] for arm in arms)), [tail, 100 - tail])
+    low, high = np.percentile(statistic(*again), [tail, 100 - tail])
     return Estimate(float(statistic(*arms)), float(low), float(high))

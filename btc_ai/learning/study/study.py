@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +51,8 @@ def run_study(
     ledger `trials`. Raises TrainingError where a run fails, StepStoppedError once stopped, and as
     `train_bucket`.
     """
-    cells = plan(study, candles.sha256, code_version(), folder, trials)
-    with locked(folder):
+    cells = plan(study, candles.sha256, partial(code_version, registry), folder, trials)
+    with locked(folder, should_stop):
         _announce(folder, study, cells)
         for settings in study.buckets:
             gate = folder / f"audit-{settings.bucket}"
@@ -68,7 +69,7 @@ def _announce(folder: Path, study: Study, cells: list[Cell]) -> None:
     """What the runs' folders, which have keys for names, are."""
     told = {
         "kinds": study.kinds,
-        "code": code_version(),
+        "code": {study.buckets[cell.bucket].bucket: cell.task.arguments["code"] for cell in cells},
         "runs": {
             cell.task.key: {
                 "bucket": study.buckets[cell.bucket].bucket, "seed": cell.seed, "arm": cell.arm,

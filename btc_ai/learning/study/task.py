@@ -4,24 +4,28 @@ import fcntl
 import json
 import logging
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from btc_ai.api.executor import Shared
+from btc_ai.api.step import StepStoppedError
 from btc_ai.errors import TrainingError
 from btc_ai.learning.bucket import train_bucket
 from btc_ai.learning.evaluation.trials import TrialLedger
 from btc_ai.learning.files import disk_errors, replace_durably
 from btc_ai.learning.settings import TrainingSettings
 from btc_ai.learning.start import InitialModel
+from btc_ai.learning.study.design import code_version
 from btc_ai.learning.transfer.milestones import read_milestones
 from btc_ai.market.features.installed import installed_features
 
 Body = dict[str, Any]
 
 STUDY, TASKS, RESULT, LOCK = "study.json", "tasks", "result.json", "lock"
+PATIENCE_S, LOOK_S = 60.0, 0.2
 
 
 def run_task(arguments: Body, shared: Shared, should_stop: Callable[[], bool]) -> Body:
@@ -29,12 +33,13 @@ def run_task(arguments: Body, shared: Shared, should_stop: Callable[[], bool]) -
 
     The result: `milestones` (share of the budget, episode, net bps a bar on validation), `test`
     and `hold` (net bps a bar of the model and of buy-and-hold on the held-out part), `abstains`,
-    `degraded`, `weights_sha256`. Raises as `train_bucket`.
+    `degraded`, `weights_sha256`. Raises TrainingError where this machine has other code than the
+    study, or another process has the run, and as `train_bucket`.
     """
     folder = Path(arguments["folder"])
     directory = folder / TASKS / arguments["key"]
     _require_folder(folder)
-    with locked(directory):
+    with locked(directory, should_stop):
         if (finished := read_result(folder, arguments["key"])) is not None:
             return finished
         result = _train(arguments, directory, shared, should_stop)
@@ -47,10 +52,12 @@ def _train(
     arguments: Body, directory: Path, shared: Shared, should_stop: Callable[[], bool]
 ) -> Body:
     settings = TrainingSettings.from_json(arguments["settings"])
+    registry = installed_features(_Log())
+    _require_code(arguments["code"], code_version(registry, settings))
     trained = train_bucket(
         settings,
         shared["candles"],
-        installed_features(_Log()),
+        registry,
         directory,
         initial=_initial(arguments, settings.seed),
         ledger=TrialLedger(Path(arguments["trials"])) if arguments["trials"] else None,
@@ -88,17 +95,39 @@ def read_result(folder: Path, key: str) -> Body | None:
 
 
 @contextmanager
-def locked(directory: Path) -> Iterator[None]:
+def locked(
+    directory: Path, should_stop: Callable[[], bool], *, patience_s: float = PATIENCE_S
+) -> Iterator[None]:
     """Alone in `directory`: a machine that was given up for dead may still be at work there.
 
-    The lock ends with its process.
+    The lock ends with its process. Raises TrainingError where another keeps it for longer than
+    `patience_s`, and StepStoppedError once `should_stop` says so.
     """
-    with disk_errors(directory):
+    path = directory / LOCK
+    with disk_errors(path):
         directory.mkdir(parents=True, exist_ok=True)
-        file = (directory / LOCK).open("w")
+        file = path.open("w")
     with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        end = time.monotonic() + patience_s
+        while not _lock(file, path):
+            if should_stop():
+                raise StepStoppedError(f"stopped while waiting for {path}")
+            if time.monotonic() > end:
+                raise TrainingError(
+                    f"another process has held {path} for {patience_s:g} s; wait for it or end it, "
+                    "then `btc-ai study resume`"
+                )
+            time.sleep(LOOK_S)
         yield
+
+
+def _lock(file: IO[str], path: Path) -> bool:
+    with disk_errors(path):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
 
 
 def _require_folder(folder: Path) -> None:
@@ -106,6 +135,14 @@ def _require_folder(folder: Path) -> None:
         raise TrainingError(
             f"{socket.gethostname()} does not see the study's folder {folder}; all machines of a "
             "cluster must see MODELS_DIR under the same name: put it on storage that they share"
+        )
+
+
+def _require_code(asked: str, own: str) -> None:
+    if own != asked:
+        raise TrainingError(
+            f"the study is of [{asked}], but {socket.gethostname()} has [{own}]; install the same "
+            "on all machines, then `btc-ai study resume`"
         )
 
 

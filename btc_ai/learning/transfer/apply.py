@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from btc_ai.api.transfer import KINDS
 from btc_ai.errors import TrainingError
 from btc_ai.learning.learners.learner import Guidance
 from btc_ai.learning.network import QNetwork
@@ -21,8 +22,6 @@ from btc_ai.learning.transfer.weights import (
 )  # fmt: skip
 from btc_ai.market.features import feature_of
 from btc_ai.names import TransferKind
-
-KINDS: tuple[TransferKind, ...] = ("weights", "features", "horizons")
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from btc_ai.api.transfer import MB, expected_mb, ladder
+from btc_ai.config import DEFAULT_MAX_MEMORY_USAGE
 from btc_ai.errors import TrainingError
 from btc_ai.learning.files import disk_errors, replace_durably
 from btc_ai.learning.memory.backend import MemoryBackend, Reading, is_out_of_memory
@@ -24,7 +25,6 @@ from btc_ai.learning.start import InitialModel, Start
 from btc_ai.names import TransferKind
 
 DECISION = "transfer.json"
-MAX_USAGE = 0.8
 
 _log = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ class Safeguard:
     """
 
     directory: Path
-    limit: float = MAX_USAGE
+    limit: float = DEFAULT_MAX_MEMORY_USAGE
     backend: MemoryBackend = field(default_factory=HostMemory)
     on_report: Callable[[TransferReport], None] = lambda report: None
 

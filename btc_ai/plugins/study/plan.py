@@ -4,9 +4,10 @@ from btc_ai.api.discovery import discover, known_executors
 from btc_ai.api.errors import UsageError
 from btc_ai.api.service import Body
 from btc_ai.api.settings import bucket_settings, market_of, require_candles
+from btc_ai.api.transfer import switched_on
 from btc_ai.config import Config, nearest
 from btc_ai.execution.installed import builtin_executors
-from btc_ai.names import BUILTIN_EXECUTORS
+from btc_ai.names import BUILTIN_EXECUTORS, TransferKind
 from btc_ai.paths import trials_file
 from btc_ai.plugins.study.messages import TransferStudyBody
 
@@ -65,14 +66,8 @@ def _buckets(config: Config, body: TransferStudyBody) -> list[str]:
     return names
 
 
-def _kinds(config: Config) -> list[str]:
-    switches = config.KNOWLEDGE_TRANSFER
-    found = {
-        "weights": switches.TRANSFER_WEIGHTS,
-        "features": switches.TRANSFER_FEATURES,
-        "horizons": switches.TRANSFER_HORIZONS,
-    }
-    kinds = [kind for kind, wanted in found.items() if wanted and switches.ENABLED]
+def _kinds(config: Config) -> list[TransferKind]:
+    kinds = switched_on(config)
     if not kinds:
         raise UsageError(
             "KNOWLEDGE_TRANSFER switches every kind off; name what to study, such as --kind weights"

@@ -10,6 +10,7 @@ from btc_ai.api.errors import BtcAiError
 from btc_ai.api.journal import Job, Step
 from btc_ai.api.service import Context
 from btc_ai.api.step import StepStoppedError
+from btc_ai.config import DEFAULT_MAX_MEMORY_USAGE
 from btc_ai.paths import latest_model, transfers_file, trials_file
 from btc_ai.plugins.training.arms import Arms
 from btc_ai.plugins.training.plan import next_step
@@ -18,7 +19,6 @@ from btc_ai.plugins.training.studied import study_of, verdict_of
 Body = dict[str, Any]
 
 KEPT = ("market", "symbol", "interval", "data_dir", "memory_limits")
-MAX_MEMORY = 0.8
 
 
 class Runner:
@@ -164,7 +164,7 @@ class Runner:
                 "weights_sha256": plan.get("weights_sha256"),
             },
             "ledger": str(transfers_file(self._models_dir)),
-            "max_memory": self.job.spec.get("max_memory", MAX_MEMORY),
+            "max_memory": self.job.spec.get("max_memory", DEFAULT_MAX_MEMORY_USAGE),
         }
 
     def _is_untouched(self, step: Step, verdict: Body | None) -> bool:

@@ -6,24 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from btc_ai.api.errors import TrainingError, UsageError
-from btc_ai.api.transfer import KINDS, expected_mb
+from btc_ai.api.transfer import KINDS, expected_mb, switched_on
 from btc_ai.config import Config, nearest
 from btc_ai.names import TransferKind
 from btc_ai.paths import latest_model
 from btc_ai.plugins.transfer.messages import PlanBody
 
 Body = dict[str, Any]
-
-
-def switched_on(config: Config) -> list[TransferKind]:
-    """The kinds that KNOWLEDGE_TRANSFER asks for."""
-    section = config.KNOWLEDGE_TRANSFER
-    switches = {
-        "weights": section.TRANSFER_WEIGHTS,
-        "features": section.TRANSFER_FEATURES,
-        "horizons": section.TRANSFER_HORIZONS,
-    }
-    return [kind for kind in KINDS if section.ENABLED and switches[kind]]
 
 
 def source_of(config: Config, source: str) -> Path:

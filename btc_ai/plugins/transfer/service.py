@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from btc_ai.api.errors import TrainingError, UsageError
 from btc_ai.api.service import Body, Call, Command, Context
+from btc_ai.api.transfer import switched_on
 from btc_ai.config import SAMPLE_SYMBOL
 from btc_ai.paths import transfers_file
 from btc_ai.plugins.transfer.ledger import find_transfer, read_transfers
@@ -18,7 +19,7 @@ from btc_ai.plugins.transfer.messages import (
     ShowBody,
     StartBody,
 )
-from btc_ai.plugins.transfer.plan import market_of_model, plan, switched_on
+from btc_ai.plugins.transfer.plan import market_of_model, plan
 
 IN_TRAINING = ("queued", "running")
 

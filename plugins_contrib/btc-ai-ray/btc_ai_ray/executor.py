@@ -4,6 +4,7 @@ A task whose process or node dies is started again elsewhere by Ray, `RETRIES` t
 idempotent, so that running one twice does no harm; what it had saved is taken up.
 """
 
+import logging
 import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
@@ -15,11 +16,13 @@ from ray.exceptions import RayError, RayTaskError
 
 from btc_ai.api.errors import BtcAiError, UsageError
 from btc_ai.api.executor import Done, Schedule, Shared, Task, attempt
-from btc_ai.api.step import StepStoppedError, find_function
+from btc_ai.api.step import StepStoppedError, unexpected
 
 RETRIES = 3
 LOOK_S = 0.2
 REACH_S = 5.0
+
+_log = logging.getLogger(__name__)
 
 
 class RayExecutor:
@@ -91,14 +94,15 @@ def _reach(address: str | None) -> None:
 def _run(task: Task, shared: Shared) -> Done:
     """What a Ray worker does."""
     os.environ["OMP_NUM_THREADS"] = "1"  # before the task imports torch
-    return attempt(task, find_function(task.function), shared, lambda: False)
+    return attempt(task, shared, lambda: False)
 
 
 def _outcome(task: Task, reference: Any) -> Done:
     try:
         done: Done = ray.get(reference)
     except RayTaskError as error:
-        return Done(task.key, error=f"it failed on a node: {error}")
+        _log.error("task %s failed on a node: %s", task.key, error)  # with the node's traceback
+        return Done(task.key, error=f"it failed on a node: {unexpected(error.cause)}")
     except RayError as error:
         return Done(
             task.key,

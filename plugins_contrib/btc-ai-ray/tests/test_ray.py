@@ -99,6 +99,7 @@ def test_order_errors_and_deaths(nodes: Nodes, tmp_path: Path) -> None:
         Task("bad", "ray_tasks:refuse", {}),
         Task("after", "ray_tasks:add", {"number": 1}, ("bad",)),
         Task("wrong", "ray_tasks:break_down", {}),
+        Task("missing", "ray_tasks:nothing", {}),
         Task("twice", "ray_tasks:die", {"folder": str(tmp_path / "twice"), "times": 2}),
     ]
     found = run(RayExecutor(2, nodes.address), tasks)
@@ -106,7 +107,9 @@ def test_order_errors_and_deaths(nodes: Nodes, tmp_path: Path) -> None:
     assert found["late"] == {"sum": 42}
     assert found["bad"] == "no candles"
     assert found["after"] == "needs bad, which failed"
-    assert "one over none" in str(found["wrong"])
+    assert str(found["wrong"]).endswith("one over none (the log has the traceback)")
+    assert "\n" not in str(found["wrong"])
+    assert "cannot be found" in str(found["missing"])
     assert found["twice"] == {"deaths": 2}
     with pytest.raises(StepStoppedError):
         run(RayExecutor(1, nodes.address), [Task("a", "ray_tasks:add", {"number": 1})], stop=True)

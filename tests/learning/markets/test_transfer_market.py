@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from btc_ai.api.transfer import KINDS
 from btc_ai.learning.bucket import BucketResult
 from btc_ai.learning.markets.transfer import TransferMarket
 from btc_ai.learning.model_card import read_card
 from btc_ai.learning.settings import TrainingSettings
 from btc_ai.learning.start import InitialModel
-from btc_ai.learning.transfer.apply import KINDS
 from btc_ai.learning.transfer.milestones import read_milestones
 from btc_ai.learning.transfer.verdict import compare
 

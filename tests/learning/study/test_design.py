@@ -1,17 +1,22 @@
 import dataclasses
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
 
 from btc_ai.errors import UsageError
+from btc_ai.learning.settings import TrainingSettings
+from btc_ai.learning.study import design
 from btc_ai.learning.study.design import Cell, Study, code_version, plan
+from btc_ai.market.features.builtin import builtin_features
 from tests.learning.study.conftest import bucket
 
 FOLDER = Path("/folder")
 
 
 def cells(study: Study, data: str = "d", code: str = "c") -> list[Cell]:
-    return plan(study, data, code, FOLDER, None)
+    return plan(study, data, lambda settings: code, FOLDER, None)
 
 
 def keys(found: list[Cell]) -> list[str]:
@@ -60,7 +65,34 @@ def test_more_seeds_leave_the_keys_of_the_first_ones(three: Study) -> None:
 
 
 def test_the_code_version_names_what_decides_the_last_bits() -> None:
-    assert "numpy" in code_version() and "torch" in code_version()
+    version = code_version(builtin_features(), bucket("A", 2, 0))
+    assert "numpy" in version and "torch" in version
+
+
+def test_the_code_version_covers_features_of_plugins(tmp_path: Path) -> None:
+    def version(settings: TrainingSettings, code: str) -> str:
+        (tmp_path / "added.py").write_text(f"def feature(candles):\n    return {code}\n")
+        spec = spec_from_file_location("added", tmp_path / "added.py")
+        assert spec and spec.loader
+        sys.modules["added"] = module = module_from_spec(spec)
+        spec.loader.exec_module(module)
+        registry = builtin_features()
+        registry.register("added", module.feature, 0)
+        return code_version(registry, settings)
+
+    plain = bucket("A", 2, 0)
+    added = dataclasses.replace(plain, features=("price", "added"))
+    try:
+        assert version(added, "{}") == version(added, "{}") != version(added, "{ }")
+        assert version(plain, "{}") == version(plain, "{ }")
+    finally:
+        del sys.modules["added"]
+
+
+def test_the_code_version_leaves_out_what_only_shows_results() -> None:
+    """Each file named there is one, or it would be hashed after all."""
+    for name in design.AFTER:
+        assert Path(design.__file__).with_name(name).is_file()
 
 
 @pytest.mark.parametrize(("seeds", "names", "says"), [(1, "AB", "2 seeds"), (2, "A", "two buck")])

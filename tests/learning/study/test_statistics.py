@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import mannwhitneyu, trim_mean
 
-from btc_ai.learning.study.statistics import estimate, improvement, iqm, pooled_iqm
+from btc_ai.learning.study.statistics import Array, estimate, improvement, iqm, pooled_iqm
 
 
 @pytest.mark.parametrize("count", [2, 3, 4, 5, 10, 11, 37])
@@ -37,14 +37,27 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
     assert 0.88 <= held / 400 <= 0.98
 
 
-def test_seeds_are_drawn_within_their_bucket_and_together_in_all_arms() -> None:
+def test_seeds_are_drawn_together_in_all_arms() -> None:
     """A difference that is the same in every seed has no spread, whatever buckets differ by."""
     scratch = np.random.default_rng(4).standard_normal((2, 10))
     scratch[1] += 100
     ahead = estimate(lambda a, b: pooled_iqm(a - b), scratch + 0.25, scratch, seed=0)
     assert ahead.low == pytest.approx(0.25) and ahead.high == pytest.approx(0.25)
-    mean = estimate(lambda a: a.mean(axis=(-2, -1)), scratch, seed=0)
+    mean = estimate(_mean, scratch, seed=0)
     assert mean.high - mean.low < 3  # mixed buckets would make it about 30
+
+
+def test_a_seed_is_drawn_with_all_its_buckets() -> None:
+    """Buckets that say the same of each seed say no more than one; opposite ones cancel."""
+    one = np.random.default_rng(6).standard_normal((1, 10))
+    alone, twice = (estimate(_mean, values, seed=0) for values in (one, np.vstack([one, one])))
+    assert (twice.low, twice.high) == pytest.approx((alone.low, alone.high))
+    cancelled = estimate(_mean, np.vstack([one, -one]), seed=0)
+    assert cancelled.high - cancelled.low == pytest.approx(0)
+
+
+def _mean(values: Array) -> Array:
+    return np.asarray(values.mean(axis=(-2, -1)))
 
 
 def test_the_same_seed_gives_the_same_interval() -> None:

@@ -1,7 +1,9 @@
 """The same table on every executor; nothing repeated; a page that shows it."""
 
+import dataclasses
 import fcntl
 import json
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -14,12 +16,14 @@ from btc_ai.errors import TrainingError
 from btc_ai.execution.inline import InlineExecutor
 from btc_ai.execution.process import ProcessExecutor
 from btc_ai.learning.evaluation.trials import TrialLedger
-from btc_ai.learning.study.design import Study
+from btc_ai.learning.study.design import Study, code_version, plan
 from btc_ai.learning.study.page import make_page
 from btc_ai.learning.study.study import StudyProgress
 from btc_ai.learning.study.task import LOCK, locked, run_task
 from btc_ai.learning.transfer.milestones import read_milestones
 from btc_ai.market.candles import Candles
+from btc_ai.market.features.builtin import builtin_features
+from btc_ai.names import LearnerName, TransferKind
 from tests.learning.study.conftest import Counting, conduct
 
 
@@ -113,17 +117,33 @@ def test_a_stopped_study_repeats_no_finished_run(
 def test_other_candles_are_another_study(
     finished: Finished, study: Study, candles: Candles, tmp_path: Path
 ) -> None:
-    from btc_ai.learning.study.design import plan
-
-    folder = finished[0]
+    folder, code = finished[0], partial(code_version, builtin_features())
+    assert all(
+        (folder / "tasks" / c.task.key).exists()
+        for c in plan(study, candles.sha256, code, folder, finished[0].parent / "trials.jsonl")
+    )
     keys = [
-        c.task.key for c in plan(study, candles.take(slice(0, 3_000)).sha256, "c", folder, None)
+        c.task.key for c in plan(study, candles.take(slice(0, 3_000)).sha256, code, folder, None)
     ]
     assert not any((folder / "tasks" / key).exists() for key in keys)
 
 
 def test_each_run_is_a_trial(finished: Finished) -> None:
     assert len(TrialLedger(finished[0].parent / "trials.jsonl").read()) == 8
+
+
+@pytest.mark.parametrize(("learner", "kind"), [("pqn", "features"), ("dqn", "horizons")])
+def test_one_kind_can_be_studied_with_any_learner(
+    study: Study, candles: Candles, tmp_path: Path, learner: LearnerName, kind: TransferKind
+) -> None:
+    settings = tuple(
+        tuple(dataclasses.replace(one, learner=learner) for one in seed) for seed in study.settings
+    )
+    table = conduct(Study(settings, (kind,)), candles, InlineExecutor(), tmp_path)
+    assert (table["learner"], table["kinds"], table["runs"]) == (learner, [kind], 8)
+    for path in tmp_path.glob("tasks/*/model.json"):
+        card = json.loads(path.read_bytes())
+        assert card["transfer"] is None or card["transfer"]["kinds"] == [kind]
 
 
 def test_a_run_that_fails_is_named(study: Study, tmp_path: Path, candles: Candles) -> None:
@@ -137,13 +157,44 @@ def test_a_machine_that_does_not_see_the_folder_says_so(tmp_path: Path) -> None:
         run_task({"folder": str(tmp_path / "elsewhere"), "key": "k"}, {}, lambda: False)
 
 
+def test_a_folder_that_cannot_be_written_says_how_a_study_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(TrainingError, match="`btc-ai study resume` for a study"):
+        locked(tmp_path / "file", lambda: False).__enter__()
+
+
+def test_a_machine_with_other_code_says_so(study: Study, candles: Candles, tmp_path: Path) -> None:
+    (tmp_path / "study.json").touch()
+    cell = plan(study, candles.sha256, lambda settings: "of long ago", tmp_path, None)[0]
+    with pytest.raises(TrainingError, match=r"is of \[of long ago\], but .* has \[.*numpy"):
+        run_task(cell.task.arguments, {"candles": candles}, lambda: False)
+
+
 def test_a_run_is_alone_in_its_folder(tmp_path: Path) -> None:
     """What a lost machine may still be writing is waited for."""
     now = fcntl.LOCK_EX | fcntl.LOCK_NB
-    with locked(tmp_path), (tmp_path / LOCK).open("w") as other, pytest.raises(BlockingIOError):
-        fcntl.flock(other, now)
     with (tmp_path / LOCK).open("w") as other:
+        with locked(tmp_path, lambda: False), pytest.raises(BlockingIOError):
+            fcntl.flock(other, now)
         fcntl.flock(other, now)
+        looks = 0
+
+        def let_go() -> bool:
+            nonlocal looks
+            looks += 1
+            fcntl.flock(other, fcntl.LOCK_UN)
+            return False
+
+        with locked(tmp_path, let_go):
+            assert looks == 1
+
+
+def test_a_run_that_another_process_keeps_is_not_waited_for_in_vain(tmp_path: Path) -> None:
+    with locked(tmp_path, lambda: False):
+        with pytest.raises(TrainingError, match=f"has held {tmp_path}/lock"):
+            locked(tmp_path, lambda: False, patience_s=0).__enter__()
+        with pytest.raises(StepStoppedError):
+            locked(tmp_path, lambda: True).__enter__()
 
 
 class _Tags(HTMLParser):
@@ -200,5 +251,6 @@ def test_the_page_says_what_was_found(finished: Finished) -> None:
     said = " ".join(tags.text.split())
     assert "did better with transfer than from scratch: +0.200 (+0.100 to +0.300)" in said
     assert "Yet transfer cannot be told from the placebo" in said
+    assert "they say nothing of other periods" in said
     table["symbol"] = "<script>"
     assert "<script>" not in make_page(table, "abc")

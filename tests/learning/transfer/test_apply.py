@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 import torch
 
+from btc_ai.api.transfer import KINDS
 from btc_ai.errors import TrainingError
 from btc_ai.learning.learners.learner import Guidance
 from btc_ai.learning.network import QNetwork
-from btc_ai.learning.transfer.apply import KINDS, Transfer, apply_transfer
+from btc_ai.learning.transfer.apply import Transfer, apply_transfer
 from btc_ai.learning.transfer.knowledge import Knowledge
 from btc_ai.learning.transfer.weights import FROZEN_UPDATES
 from btc_ai.names import TransferKind

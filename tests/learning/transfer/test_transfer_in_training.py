@@ -11,13 +11,13 @@ import pytest
 import torch
 from safetensors.torch import load_file, save
 
+from btc_ai.api.transfer import KINDS
 from btc_ai.errors import TrainingError
 from btc_ai.learning.bucket import BucketResult
 from btc_ai.learning.dataset import Dataset
 from btc_ai.learning.model_card import CARD, WEIGHTS, read_card
 from btc_ai.learning.settings import TrainingSettings
 from btc_ai.learning.start import InitialModel, Start, make_start
-from btc_ai.learning.transfer.apply import KINDS
 from btc_ai.market.candles import Candles
 from btc_ai.market.features import builtin_features
 from btc_ai.names import LearnerName, TransferKind

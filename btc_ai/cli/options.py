@@ -1,0 +1,26 @@
+"""What options of several commands have in common."""
+
+from enum import StrEnum
+
+from btc_ai.errors import UsageError
+
+
+class Kind(StrEnum):
+    """`btc_ai.names.TransferKind`, as Typer takes a list of it."""
+
+    WEIGHTS = "weights"
+    FEATURES = "features"
+    HORIZONS = "horizons"
+
+
+def bucket_names(sequence: list[str] | None) -> list[str] | None:
+    """The buckets that `--sequence` names, however often it is given; None where it is not.
+
+    Raises UsageError where it names none.
+    """
+    if not sequence:
+        return None
+    names = [name for part in sequence for name in part.split(",") if name]
+    if not names:
+        raise UsageError("--sequence names no bucket; leave it out for all of them")
+    return names
