@@ -36,6 +36,11 @@ def news(step: Body) -> dict[str, str]:
         said["rolled_back"] = f"{step['rolled_back']}; goes on with the run from scratch"
     if step.get("verdict"):
         said["verdict"] = verdict_words(step["verdict"])
+    if plan.get("untouched"):
+        said["untouched"] = (
+            f"{step['bucket']} keeps the model it had; the one trained now is in "
+            f"{step['directory']}"
+        )
     return said
 
 

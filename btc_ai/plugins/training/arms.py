@@ -1,6 +1,7 @@
 """The two arms of a measured transfer: the transferred run and its scratch twin, side by side."""
 
 import asyncio
+import shutil
 from collections.abc import Callable
 from typing import Any
 
@@ -46,12 +47,12 @@ class Arms:
         twin = self._twin or self._context.worker(f"training.{self._run}.scratch")
         self._twin = twin
         plain = {**arguments, "directory": arguments["scratch"], "scratch": None, "transfer": None}
-        carried, replaced = asyncio.Event(), asyncio.Event()
-        carried.set()
+        replaced = asyncio.Event()
+        ending: list[asyncio.Task[None]] = []
 
         def hear_ours(body: Body) -> None:
-            if "transfer" in body and not body["transfer"]["kinds"]:
-                carried.clear()
+            if "transfer" in body and not body["transfer"]["kinds"] and not ending:
+                ending.append(asyncio.create_task(self._discard(scratch, plain["directory"])))
             hear(body)
 
         def hear_twin(body: Body) -> None:
@@ -61,13 +62,14 @@ class Arms:
         scratch = asyncio.create_task(twin.run(TRAIN, plain, hear_twin), name="scratch twin")
         try:
             ours = await self._worker.run(TRAIN, arguments, hear_ours)
-            if not carried.is_set():
+            if ending:
                 return ours, None
             if "rolled_back" in ours:
                 replaced.set()
                 hear({"rolled_back": ours["rolled_back"]})
             return await self._judge(arguments, ours, scratch)
         finally:
+            await asyncio.gather(*ending)
             await self._end(scratch)
 
     async def keep_verdict(self, arguments: Body) -> None:
@@ -99,6 +101,11 @@ class Arms:
             twin, self._twin = self._twin, None
             await twin.stop()
         await asyncio.gather(scratch, return_exceptions=True)
+
+    async def _discard(self, scratch: asyncio.Task[Body], directory: str) -> None:
+        """End a twin that has nothing to be compared with, and remove what it has written."""
+        await self._end(scratch)
+        await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
 
     async def stop(self) -> None:
         """Stop both at a checkpoint."""

@@ -96,7 +96,9 @@ class Runner:
         progress = self.progress.pop(step.position, step.result.get("progress"))
         done = {**self._result(step), "outcome": outcome, "progress": progress, "verdict": verdict}
         done["directory"] = outcome["model"]
-        if not self._is_untouched(step, verdict):
+        if self._is_untouched(step, verdict):
+            done["transfer"] = {**done["transfer"], "untouched": True}
+        else:
             self._link_latest(Path(outcome["model"]))
         self._set(journal.set_step(self.job.id, step.position, state="done", result=done))
         if verdict:
@@ -168,10 +170,11 @@ class Runner:
         }
 
     def _is_untouched(self, step: Step, verdict: Body | None) -> bool:
-        """Whether a transfer on request was rolled back, and the bucket keeps the model it had."""
+        """Whether nothing came of a transfer on request, and the bucket keeps the model it had."""
+        if "transfer_from" not in step.spec or latest_model(self._models_dir, step.name) is None:
+            return False
         rolled_back = verdict is not None and verdict["decision"] == "rolled_back"
-        asked_for = "transfer_from" in step.spec
-        return rolled_back and asked_for and latest_model(self._models_dir, step.name) is not None
+        return rolled_back or not self._result(step)["transfer"]["kinds"]
 
     async def _tell_verdict(self, step: Step, verdict: Body) -> None:
         impact = verdict.get("impact") or {}

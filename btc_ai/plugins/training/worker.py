@@ -42,7 +42,7 @@ def train_step(arguments: Body, context: StepContext) -> Body:
     """Audit a plugin's features, then train one bucket; arguments are those of `Runner._train`.
 
     A run that is measured ends as soon as it is rolled back, and where it diverges; `rolled_back`,
-    the reason, is then all it returns.
+    the reason, is then all it returns. One that carries nothing over is not measured.
     """
     settings = TrainingSettings.from_json(arguments["settings"])
     where = {key: arguments[key] for key in ("symbol", "interval", "market")}
@@ -69,7 +69,7 @@ def train_step(arguments: Body, context: StepContext) -> Body:
             source = arguments["transfer"]["source"]
             target = {"bucket": settings.bucket, "directory": str(directory)}
             ledger.began(report, arguments["run"], source, target)
-        twin.watched = bool(report.kinds)
+        twin.watched = twin.watched and bool(report.kinds)
         context.progress({"transfer": report.to_json()})
 
     try:
@@ -92,7 +92,7 @@ def train_step(arguments: Body, context: StepContext) -> Body:
     except RolledBackError as error:
         return {"rolled_back": str(error)}
     except DivergedError as error:
-        if not arguments["scratch"]:
+        if not twin.watched:
             raise
         return {"rolled_back": f"{ROLLED_BACK}{error}"}
     if ledger:
@@ -171,7 +171,7 @@ class _Twin:
         self._directory, self._seed = directory, seed
         self._scratch = Path(scratch) if scratch else None
         self._seen = (0, 0)
-        self.watched = True
+        self.watched = scratch is not None
 
     def require_as_good(self) -> None:
         """Raises RolledBackError once the milestones that both have passed say so."""
