@@ -205,7 +205,7 @@ def _history(candles: Candles, splits: Splits, initial: InitialModel | None) -> 
     on, with those of the model that this one began with.
     """
     parts = splits.times(candles)
-    before = read_card(initial.path).get("seen", {}) if initial else {}
+    before = read_card(initial.files).get("seen", {}) if initial else {}
     seen = {"trained": parts["train"], "chosen": parts["validation"]}
     return {
         "symbol": candles.symbol,

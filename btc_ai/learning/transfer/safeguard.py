@@ -1,8 +1,9 @@
 """Memory safeguards of a transfer: measured before, the less hungry form where memory is short.
 
 Whatever happens, source and target are as they were: the source is only read, and the target's
-network is made anew for each attempt. What was decided is kept in the run's directory, so that a
-run that is resumed begins as it did the first time, however much memory there is by then.
+network is made anew for each attempt. What was decided is kept in the run's directory, with a copy
+of the source, so that a run that is resumed begins as it did the first time, however much memory
+there is by then, and whatever has become of the source.
 """
 
 import dataclasses
@@ -16,14 +17,15 @@ from typing import Any
 
 from btc_ai.api.transfer import MB, expected_mb, ladder
 from btc_ai.errors import TrainingError
-from btc_ai.learning.files import disk_errors, replace_durably
+from btc_ai.learning.files import disk_errors, replace_durably, sha256
 from btc_ai.learning.memory.backend import MemoryBackend, Reading, is_out_of_memory
 from btc_ai.learning.memory.host import HostMemory, PeakMemory
-from btc_ai.learning.model_card import WEIGHTS
+from btc_ai.learning.model_card import CARD, WEIGHTS
 from btc_ai.learning.start import InitialModel, Start
 from btc_ai.names import TransferKind
 
 DECISION = "transfer.json"
+SOURCE = "source"
 MAX_USAGE = 0.8
 
 _log = logging.getLogger(__name__)
@@ -99,9 +101,9 @@ class Safeguard:
         kept = self._kept()
         if kept is not None:
             self.on_report(kept)
-            chosen = _with_kinds(initial, kept.kinds)
+            chosen = self._with_copy(_with_kinds(initial, kept.kinds))
             return make(chosen), chosen
-        start, chosen, report = self._attempt_all(initial, make)
+        start, chosen, report = self._attempt_all(initial, lambda one: self._made(make, one))
         if report.reason:
             carried = ", ".join(report.kinds) or "nothing"
             _log.warning("the transfer carries %s: %s", carried, report.reason)
@@ -110,7 +112,29 @@ class Safeguard:
             self.directory.mkdir(parents=True, exist_ok=True)
             content = json.dumps(report.to_json(), indent=1).encode()
             replace_durably(self.directory / DECISION, content)
-        return start, chosen
+        return start, self._with_copy(chosen)
+
+    def _made(self, make: Make, initial: InitialModel | None) -> Start:
+        """The start, once the source that it was made from is in the run's directory."""
+        start = make(initial)
+        if initial is None:
+            return start
+        content = {name: _read(initial.path / name) for name in (CARD, WEIGHTS)}
+        if start.transfer and sha256(content[WEIGHTS]) != start.transfer.source["weights_sha256"]:
+            raise TrainingError(f"{initial.path} has changed while it was carried over")
+        copy = self.directory / SOURCE
+        with disk_errors(copy):
+            copy.mkdir(parents=True, exist_ok=True)
+            for name, each in content.items():
+                replace_durably(copy / name, each)
+        return start
+
+    def _with_copy(self, initial: InitialModel | None) -> InitialModel | None:
+        """To be read from the run's own copy; runs of earlier versions have none."""
+        copy = self.directory / SOURCE
+        if initial is None or not (copy / CARD).is_file():
+            return initial
+        return dataclasses.replace(initial, copy=copy)
 
     def _kept(self) -> TransferReport | None:
         try:
@@ -175,6 +199,13 @@ class Safeguard:
             f"with {', '.join(kinds)} ({needed:g} MB) {share:.1%} of the {self.backend.name}'s "
             f"memory would be in use, more than MAX_MEMORY_USAGE ({self.limit:.0%})"
         )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise TrainingError(f"{path} cannot be read any more: {error.strerror}") from error
 
 
 def _share_with(reading: Reading, needed_mb: float) -> float:

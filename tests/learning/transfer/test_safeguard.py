@@ -19,7 +19,7 @@ from btc_ai.errors import TrainingError
 from btc_ai.learning import start as starts
 from btc_ai.learning.bucket import BucketResult, train_bucket
 from btc_ai.learning.memory.backend import Reading
-from btc_ai.learning.model_card import CARD, WEIGHTS
+from btc_ai.learning.model_card import CARD, WEIGHTS, read_card
 from btc_ai.learning.network import QNetwork
 from btc_ai.learning.settings import TrainingSettings
 from btc_ai.learning.start import InitialModel
@@ -218,6 +218,25 @@ def test_a_resumed_run_keeps_what_was_decided_however_much_memory_there_is(
     (tmp_path / "run" / DECISION).write_text("{")
     with pytest.raises(TrainingError, match="cannot be read"):
         transfer(walk, quick, tmp_path / "run", source)
+
+
+def test_once_begun_a_run_needs_its_source_no_more(
+    walk: Candles, quick: TrainingSettings, source: Path, tmp_path: Path
+) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(source, model)
+    whole, _ = transfer(walk, quick, tmp_path / "whole", model)
+    asked = iter([False] * (quick.updates_per_episode + 1))
+    with pytest.raises(Exception, match="stopped after episode 1"):
+        transfer(walk, quick, tmp_path / "run", model, should_stop=lambda: next(asked, True))
+    remove(model)
+    resumed, (report,) = transfer(walk, quick, tmp_path / "run", model)
+    assert report.kinds == KINDS
+    assert resumed.weights_sha256 == whole.weights_sha256
+    assert resumed.transfer == whole.transfer
+    assert read_card(resumed.model)["seen"] == read_card(whole.model)["seen"]
+    again, _ = transfer(walk, quick, tmp_path / "run", model)
+    assert again == resumed
 
 
 def test_nothing_of_the_source_or_its_teacher_is_left_afterwards(
