@@ -1,13 +1,17 @@
 """What a worker makes of a run that diverges."""
 
+import json
 import logging
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from btc_ai.learning.model_card import CARD, FORMAT
 from btc_ai.learning.settings import TrainingSettings
 from btc_ai.learning.trainer import DivergedError
+from btc_ai.learning.transfer.milestones import MILESTONES, Milestone
 from btc_ai.learning.transfer.safeguard import Safeguard, TransferReport
 from btc_ai.names import TransferKind
 from btc_ai.plugins.training import worker
@@ -50,7 +54,7 @@ def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kinds: tuple[Transfer
         "settings": SETTINGS.to_json(), "data_dir": str(tmp_path), "symbol": "s", "interval": "5m",
         "market": None, "directory": str(tmp_path / "run"), "scratch": str(tmp_path / "twin"),
         "trials": str(tmp_path / "trials"), "continue_from": None, "transfer": transfer,
-        "run": "r", "memory_limits": {},
+        "run": "r", "memory_limits": {}, "degraded": False,
     }  # fmt: skip
     return worker.train_step(arguments, Step())  # type: ignore[arg-type]
 
@@ -67,3 +71,22 @@ def test_a_run_that_carries_nothing_and_diverges_has_failed(
 ) -> None:
     with pytest.raises(DivergedError):
         train(tmp_path, monkeypatch, ())
+
+
+@pytest.mark.parametrize("arm", ["run", "twin"])
+def test_one_degraded_arm_is_no_pair_for_the_other(tmp_path: Path, arm: str) -> None:
+    """The milestones would say that the transfer is to be rolled back."""
+    for name, value in (("run", 1.0), ("twin", 2.0)):
+        (tmp_path / name).mkdir()
+        card = {"format": FORMAT, "degraded": name == arm}
+        (tmp_path / name / CARD).write_text(json.dumps(card))
+        end = Milestone(1.0, 4, value, np.full(3, value))
+        (tmp_path / name / MILESTONES).write_text(json.dumps(end.to_json()) + "\n")
+    arguments: Body = {
+        "directory": str(tmp_path / "run"), "scratch": str(tmp_path / "twin"), "failure": None,
+        "transfer": {"id": "r-1", "ledger": str(tmp_path / "t")}, "rolled_back": None,
+        "settings": {"seed": 0},
+    }  # fmt: skip
+    verdict = worker.judge_step(arguments, Step())  # type: ignore[arg-type]
+    assert verdict["decision"] is None
+    assert "for want of memory" in verdict["error"]

@@ -46,7 +46,13 @@ class Arms:
         arguments = {**arguments, "scratch": scratch_of(directory)}
         twin = self._twin or self._context.worker(f"training.{self._run}.scratch")
         self._twin = twin
-        plain = {**arguments, "directory": arguments["scratch"], "scratch": None, "transfer": None}
+        plain = {
+            **arguments,
+            "directory": arguments["scratch"],
+            "scratch": None,
+            "transfer": None,
+            "degraded": False,
+        }
         replaced = asyncio.Event()
         ending: list[asyncio.Task[None]] = []
 

@@ -14,6 +14,7 @@ from btc_ai.paths import latest_model, transfers_file, trials_file
 from btc_ai.plugins.training.arms import Arms
 from btc_ai.plugins.training.plan import next_step
 from btc_ai.plugins.training.studied import study_of, verdict_of
+from btc_ai.plugins.training.view import newest_progress
 
 Body = dict[str, Any]
 
@@ -91,11 +92,13 @@ class Runner:
             "continue_from": step.spec.get("continue_from"),
             "transfer": self._transfer(step, result),
             "scratch": None,
+            "degraded": any(note["degraded"] for note in result.get("memory", [])),
         }
         outcome, verdict = await self._outcome(step, arguments)
         progress = self.progress.pop(step.position, step.result.get("progress"))
         done = {**self._result(step), "outcome": outcome, "progress": progress, "verdict": verdict}
-        done["directory"] = outcome["model"]
+        if outcome["model"] != done["directory"]:
+            done |= self._of_twin(done, outcome)
         if self._is_untouched(step, verdict):
             done["transfer"] = {**done["transfer"], "untouched": True}
         else:
@@ -103,6 +106,17 @@ class Runner:
         self._set(journal.set_step(self.job.id, step.position, state="done", result=done))
         if verdict:
             await self._tell_verdict(step, verdict)
+
+    @staticmethod
+    def _of_twin(done: Body, outcome: Body) -> Body:
+        """What the step shows where the twin is its model: the twin's own numbers and notes."""
+        rungs = [note for note in outcome["memory"] if note["what"] == "rung"]
+        others = [note for note in done.get("memory", []) if note["what"] != "rung"]
+        return {
+            "directory": outcome["model"],
+            "progress": newest_progress(Path(outcome["model"])),
+            "memory": others + rungs,
+        }
 
     async def _outcome(self, step: Step, arguments: Body) -> tuple[Body, Body | None]:
         """What the step's model is, and the verdict on its transfer, if it was measured."""

@@ -16,7 +16,7 @@ from btc_ai.learning.evaluation.trials import TrialLedger
 from btc_ai.learning.files import disk_errors, replace_durably
 from btc_ai.learning.memory.backend import MB
 from btc_ai.learning.memory.host import HostMemory
-from btc_ai.learning.memory.notes import MemoryLimits
+from btc_ai.learning.memory.notes import MemoryLimits, MemoryNote
 from btc_ai.learning.metrics import EpisodeMetrics
 from btc_ai.learning.model_card import CARD, read_card
 from btc_ai.learning.settings import TrainingSettings
@@ -51,6 +51,7 @@ def train_step(arguments: Body, context: StepContext) -> Body:
     require_sound_features(candles, registry, settings, directory, should_stop=context.should_stop)
     began, ledger = time.monotonic(), _ledger(arguments)
     twin = _Twin(directory, arguments["scratch"], settings.seed)
+    twin.paired = not arguments["degraded"]
 
     def on_episode(metrics: EpisodeMetrics) -> None:
         rest = metrics.episodes - metrics.episode
@@ -72,6 +73,10 @@ def train_step(arguments: Body, context: StepContext) -> Body:
         twin.watched = twin.watched and bool(report.kinds)
         context.progress({"transfer": report.to_json()})
 
+    def on_memory(note: MemoryNote) -> None:
+        twin.paired = twin.paired and not note.degraded
+        context.progress({"memory": note.to_json()})
+
     try:
         result = train_bucket(
             settings,
@@ -82,7 +87,7 @@ def train_step(arguments: Body, context: StepContext) -> Body:
             ledger=TrialLedger(Path(arguments["trials"])),
             lineage={"run": arguments["run"], "symbol": arguments["symbol"]},
             on_episode=on_episode,
-            on_memory=lambda note: context.progress({"memory": note.to_json()}),
+            on_memory=on_memory,
             limits=MemoryLimits(**arguments["memory_limits"]),
             safeguard=_safeguard(arguments, on_report),
             should_stop=context.should_stop,
@@ -114,6 +119,9 @@ def judge_step(arguments: Body, context: StepContext) -> Body:
     transfer, failure = arguments["transfer"], arguments["failure"]
     ledger = TransferLedger(Path(transfer["ledger"]), transfer["id"])
     if failure:
+        ledger.not_judged(failure)
+        return {"decision": None, "error": failure}
+    if not arguments["rolled_back"] and (failure := _unlike(directory, scratch)):
         ledger.not_judged(failure)
         return {"decision": None, "error": failure}
     verdict = _verdict(directory, scratch, arguments["settings"]["seed"])
@@ -159,6 +167,18 @@ def _note_verdict(model: Path, transfer: Body, verdict: Body) -> None:
         replace_durably(model / CARD, json.dumps(card, indent=1).encode())
 
 
+def _unlike(directory: Path, scratch: Path) -> str | None:
+    """Why two finished arms are no pair: one of them learned in smaller updates."""
+    degraded = [read_card(arm).get("degraded", False) for arm in (directory, scratch)]
+    if degraded[0] == degraded[1]:
+        return None
+    which = "transferred run" if degraded[0] else "twin from scratch"
+    return (
+        f"not measured: for want of memory the updates of the {which}, and of it alone, are "
+        "smaller than configured"
+    )
+
+
 def _verdict(directory: Path, scratch: Path, seed: int) -> Verdict:
     return compare(read_milestones(directory), read_milestones(scratch), seed=seed)
 
@@ -167,15 +187,15 @@ class _Twin:
     """Watches what the scratch twin has passed, as often as it passes something."""
 
     def __init__(self, directory: Path, scratch: str | None, seed: int) -> None:
-        """`scratch` is None where the run is not measured."""
+        """`scratch` is None where the run is not measured. paired: both learn in the same way."""
         self._directory, self._seed = directory, seed
         self._scratch = Path(scratch) if scratch else None
         self._seen = (0, 0)
-        self.watched = scratch is not None
+        self.watched, self.paired = scratch is not None, True
 
     def require_as_good(self) -> None:
         """Raises RolledBackError once the milestones that both have passed say so."""
-        if self._scratch is None or not self.watched:
+        if self._scratch is None or not (self.watched and self.paired):
             return
         sizes = _size(self._directory), _size(self._scratch)
         if sizes == self._seen:
