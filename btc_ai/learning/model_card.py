@@ -38,3 +38,12 @@ def read_card(directory: Path) -> dict[str, Any]:
             "again or use the version that wrote it"
         )
     return card
+
+
+def damaged_card(directory: Path, error: Exception) -> TrainingError:
+    """What to say of a card in which a key is missing, or has a value of another type."""
+    what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+    return TrainingError(
+        f"{directory / CARD} is damaged ({what}); restore it from a backup or train the bucket "
+        "again"
+    )

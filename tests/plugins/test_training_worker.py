@@ -7,9 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
+from btc_ai.learning.memory.backend import MB
+from btc_ai.learning.memory.host import HostMemory, PeakMemory
 from btc_ai.learning.model_card import CARD, FORMAT
+from btc_ai.learning.network import QNetwork
 from btc_ai.learning.settings import TrainingSettings
+from btc_ai.learning.start import InitialModel, Start
 from btc_ai.learning.trainer import DivergedError
 from btc_ai.learning.transfer.milestones import MILESTONES, Milestone
 from btc_ai.learning.transfer.safeguard import Safeguard, TransferReport
@@ -90,3 +95,20 @@ def test_one_degraded_arm_is_no_pair_for_the_other(tmp_path: Path, arm: str) -> 
     verdict = worker.judge_step(arguments, Step())  # type: ignore[arg-type]
     assert verdict["decision"] is None
     assert "for want of memory" in verdict["error"]
+
+
+def test_the_peak_of_a_process_is_that_of_all_its_life(tmp_path: Path) -> None:
+    """Measuring that of a transfer makes the kernel forget what was before."""
+    held = np.ones(64 * MB // 8)
+    before = held.nbytes / MB + HostMemory().read().own / MB - 64
+    safeguard = Safeguard(tmp_path)
+
+    def make(initial: InitialModel | None) -> Start:
+        nonlocal held
+        held = held[:0].copy()
+        PeakMemory().reset()
+        generator = torch.Generator()
+        return Start(QNetwork(("a",), (1,), generator), generator)
+
+    safeguard.begin(InitialModel(tmp_path / "none", kinds=()), make)
+    assert worker._peak_mb(safeguard) >= round(before, 1)

@@ -85,12 +85,15 @@ class Safeguard:
 
     limit: share of memory that may be in use with the transfer, KNOWLEDGE_TRANSFER's
     MAX_MEMORY_USAGE. on_report hears how it went, again whenever the run is resumed.
+    peak_before_mb: the most that this process held before its peak was measured anew, None where
+    that was not done.
     """
 
     directory: Path
     limit: float = MAX_USAGE
     backend: MemoryBackend = field(default_factory=HostMemory)
     on_report: Callable[[TransferReport], None] = lambda report: None
+    peak_before_mb: float | None = field(default=None, init=False)
 
     def begin(self, initial: InitialModel, make: Make) -> tuple[Start, InitialModel | None]:
         """The start that `make` gives with as much of the transfer as is possible.
@@ -151,6 +154,7 @@ class Safeguard:
         self, initial: InitialModel, make: Make
     ) -> tuple[Start, InitialModel | None, TransferReport]:
         began, peak, before = time.perf_counter(), PeakMemory(), self.backend.read()
+        self.peak_before_mb = peak.of_process_mb()
         peak.reset()
         rungs: list[dict[str, Any]] = []
         start, chosen, error = self._descend(initial, make, rungs)

@@ -77,6 +77,7 @@ def train_step(arguments: Body, context: StepContext) -> Body:
         twin.paired = twin.paired and not note.degraded
         context.progress({"memory": note.to_json()})
 
+    safeguard = _safeguard(arguments, on_report)
     try:
         result = train_bucket(
             settings,
@@ -89,7 +90,7 @@ def train_step(arguments: Body, context: StepContext) -> Body:
             on_episode=on_episode,
             on_memory=on_memory,
             limits=MemoryLimits(**arguments["memory_limits"]),
-            safeguard=_safeguard(arguments, on_report),
+            safeguard=safeguard,
             should_stop=context.should_stop,
         )
     except TrainingStoppedError as stop:
@@ -104,8 +105,7 @@ def train_step(arguments: Body, context: StepContext) -> Body:
         backend = HostMemory()
         backend.empty_cache()
         ledger.trained(result.weights_sha256, round(backend.read().own / MB, 1))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return {**result.to_json(), "worker_peak_mb": round(peak / 1024, 1)}
+    return {**result.to_json(), "worker_peak_mb": _peak_mb(safeguard)}
 
 
 def judge_step(arguments: Body, context: StepContext) -> Body:
@@ -216,6 +216,13 @@ def _size(directory: Path) -> int:
 def _ledger(arguments: Body) -> TransferLedger | None:
     transfer = arguments["transfer"]
     return TransferLedger(Path(transfer["ledger"]), transfer["id"]) if transfer else None
+
+
+def _peak_mb(safeguard: Safeguard | None) -> float:
+    """The most that this process has held, also before a transfer had its peak measured anew."""
+    since = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    before = safeguard.peak_before_mb if safeguard else None
+    return round(max(since, before or 0.0), 1)
 
 
 def _safeguard(arguments: Body, on_report: Any) -> Safeguard | None:

@@ -170,9 +170,32 @@ def spoil_version(model: Path) -> None:
     (model / CARD).write_text(json.dumps({**card, "format": 99}))
 
 
+def without(*keys: str, value: object = None) -> Callable[[Path], None]:
+    """Takes a key out of a model's card, or gives it another value."""
+
+    def spoil(model: Path) -> None:
+        card = json.loads((model / CARD).read_text())
+        inner = card
+        for key in keys[:-1]:
+            inner = inner[key]
+        inner[keys[-1]] = value
+        if value is None:
+            del inner[keys[-1]]
+        (model / CARD).write_text(json.dumps(card))
+
+    return spoil
+
+
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
+        (without("validation"), "model.json is damaged ('validation' is missing)"),
+        (without("settings", "min_horizon"), "model.json is damaged ('min_horizon' is missing)"),
+        (without("columns", value=7), "model.json is damaged"),
+        (without("horizons", value="x"), "model.json is damaged"),
+        (without("importance", value={"price": 1}), "model.json is damaged"),
+        (without("reward_scale", value="much"), "model.json is damaged"),
+        (without("weights_sha256"), "model.json is damaged"),
         (remove, "there is no model"),
         (spoil_weights, "cannot be used"),
         (spoil_version, "format 99"),
