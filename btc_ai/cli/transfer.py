@@ -149,7 +149,11 @@ def list_transfers(
 def _decision(row: Body) -> str:
     if not row["kinds"]:
         return "not made"
-    return str((row["verdict"] or {}).get("decision") or "not measured").replace("_", " ")
+    if row["verdict"]:
+        return str(row["verdict"]["decision"]).replace("_", " ")
+    return {None: "not measured", "done": "not measured", "running": "in training"}.get(
+        row["state"], row["state"]
+    )
 
 
 @app.command("show")
@@ -198,6 +202,8 @@ def _row_lines(row: Body) -> list[str]:
         lines.append(f"passed    {', '.join(rung['kinds'])}: {rung['reason']}")
     if row["error"]:
         lines.append(f"error     {row['error']}")
+    if row.get("not_measured"):
+        lines.append(f"verdict   transfer {row['not_measured']}")
     if row["verdict"]:
         lines.append(f"verdict   {verdict_words(row['verdict'])}")
         times, ratio = row["verdict"]["time_to_threshold"], row["verdict"]["transfer_ratio"]

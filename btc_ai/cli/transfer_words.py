@@ -33,7 +33,11 @@ def news(step: Body) -> dict[str, str]:
         carried = joined(report["kinds"]) or "nothing"
         said["report"] = f"transfer from {plan['source']} carries {carried}: {report['reason']}"
     if step.get("rolled_back"):
-        said["rolled_back"] = f"{step['rolled_back']}; goes on with the run from scratch"
+        ended = step["state"] not in ("running", "done")
+        scratch = (
+            "the run from scratch has not ended" if ended else "goes on with the run from scratch"
+        )
+        said["rolled_back"] = f"{step['rolled_back']}; {scratch}"
     if step.get("verdict"):
         said["verdict"] = verdict_words(step["verdict"])
     if plan.get("untouched"):

@@ -64,9 +64,9 @@ class TransferLedger:
             }
         )  # fmt: skip
 
-    def not_judged(self, error: str) -> None:
-        """There was nothing to compare with."""
-        self._append({"error": error})
+    def not_judged(self, reason: str) -> None:
+        """There was nothing to compare with. The transfer's own `error` is another matter."""
+        self._append({"not_measured": reason})
 
     def _append(self, fields: Row) -> None:
         """One write under a lock, durable; a line that a crash cut short is closed first."""

@@ -26,14 +26,20 @@ def switched_on(config: Config) -> list[TransferKind]:
     return [kind for kind in KINDS if section.ENABLED and switches[kind]]
 
 
+def require_bucket(config: Config, name: str) -> None:
+    """Raise UsageError for a bucket that there is not, with the one that was meant."""
+    known = config.BUCKET_CONFIGS
+    if name not in known:
+        hint = nearest(name, known)
+        raise UsageError(f"unknown bucket {name!r}{hint}; known are {', '.join(known)}")
+
+
 def source_of(config: Config, source: str) -> Path:
     """The directory of the model meant. Raises TrainingError where a bucket has none."""
     if source not in config.BUCKET_CONFIGS:
         if "/" in source:
             return Path(source)
-        known = config.BUCKET_CONFIGS
-        hint = nearest(source, known)
-        raise UsageError(f"unknown bucket {source!r}{hint}; known are {', '.join(known)}")
+        require_bucket(config, source)
     model = latest_model(config.MODELS_DIR, source)
     if model is None:
         raise TrainingError(
@@ -84,9 +90,7 @@ def _in_order(kinds: Sequence[TransferKind]) -> list[TransferKind]:
 def _target(config: Config, body: PlanBody) -> tuple[list[str], tuple[int, int] | None]:
     section = config.BUCKET_CONFIGS.get(body.target)
     if section is None and body.features is None:
-        known = config.BUCKET_CONFIGS
-        hint = nearest(body.target, known)
-        raise UsageError(f"unknown bucket {body.target!r}{hint}; known are {', '.join(known)}")
+        require_bucket(config, body.target)
     features = body.features if body.features is not None else section.FEATURES if section else []
     return features, (section.MIN_HORIZON, section.MAX_HORIZON) if section else None
 
