@@ -151,9 +151,10 @@ def _decision(row: Body) -> str:
         return "not made"
     if row["verdict"]:
         return str(row["verdict"]["decision"]).replace("_", " ")
-    return {None: "not measured", "done": "not measured", "running": "in training"}.get(
-        row["state"], row["state"]
-    )
+    state = row["state"]
+    if state in (None, "done"):
+        return "not measured"
+    return "in training" if state == "running" else str(state)
 
 
 @app.command("show")

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from btc_ai.cli.transfer import _decision
 from btc_ai.cli.transfer_words import joined, lineage_lines, news, transfer_words, verdict_words
 from btc_ai.cli.views import BarView, LineView, View
 
@@ -82,3 +83,21 @@ def test_lineage_says_where_each_model_comes_from(changes: dict[str, Any], says:
     assert lines[0] == "A 0123456789ab  (from scratch)"
     assert lines[1].startswith("└─ B 0123456789ab  (")
     assert says in lines[1]
+
+
+def test_where_both_arms_failed_nothing_goes_on() -> None:
+    failed = news(step(state="failed", rolled_back="transfer rolled back: because"))
+    assert failed["rolled_back"].endswith("the run from scratch has not ended")
+
+
+@pytest.mark.parametrize(
+    ("state", "says"),
+    [
+        ("running", "in training"),
+        ("done", "not measured"),
+        ("failed", "failed"),
+        (None, "not measured"),
+    ],
+)
+def test_a_transfer_without_a_verdict_is_as_its_step_is(state: str | None, says: str) -> None:
+    assert _decision({"kinds": ["weights"], "verdict": None, "state": state}) == says
