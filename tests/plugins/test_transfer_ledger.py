@@ -52,7 +52,9 @@ def test_the_lines_of_a_transfer_are_put_together_newest_transfer_first(tmp_path
     assert older["source"] == SOURCE
     assert older["target_sha256"] == "bb"
     assert older["verdict"]["decision"] == "kept"
-    assert older["memory"] == {"before": {"own_mb": 1.0}, "peak_mb": 2.0, "after": {"own_mb": 1.5}}
+    assert older["memory"] == {
+        "before": {"own_mb": 1.0}, "peak_mb": 2.0, "after": {"own_mb": 1.5}, "kept_mb": 0.5,
+    }  # fmt: skip
     assert newer["verdict"] is None
     assert len(path.read_text().splitlines()) == 4
 

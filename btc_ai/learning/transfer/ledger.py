@@ -36,7 +36,7 @@ class TransferLedger:
                 **{key: plain[key] for key in ("error", "duration_s")},
                 **{key: done.get(key, []) for key in ("matched", "new", "left")},
                 "memory": {"before": plain["before"], "peak_mb": plain["peak_mb"],
-                           "after": plain["after"]},
+                           "after": plain["after"], "kept_mb": plain["kept_mb"]},
                 "run": run,
                 "source": source,
                 "target": target,

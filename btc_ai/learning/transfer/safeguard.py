@@ -27,6 +27,8 @@ from btc_ai.names import TransferKind
 DECISION = "transfer.json"
 SOURCE = "source"
 MAX_USAGE = 0.8
+MUCH_MB = 50.0
+"""More than this still held after the clean-up, beyond what was held before, is warned of."""
 
 _log = logging.getLogger(__name__)
 
@@ -60,6 +62,12 @@ class TransferReport:
         return len(self.rungs)
 
     @property
+    def kept_mb(self) -> float | None:
+        """What this process holds more than before, with all given back that is not used."""
+        before, after = (one.get("own_mb") for one in (self.before, self.after))
+        return None if before is None or after is None else round(after - before, 1)
+
+    @property
     def reason(self) -> str:
         """Why not all that was asked for, in words; empty where it was."""
         return self.error or "; ".join(one["reason"] for one in self.rungs[-1:])
@@ -67,6 +75,7 @@ class TransferReport:
     def to_json(self) -> dict[str, Any]:
         """A plain dictionary."""
         plain = {**dataclasses.asdict(self), "rung": self.rung, "reason": self.reason}
+        plain["kept_mb"] = self.kept_mb
         return {k: list(v) if isinstance(v, tuple) else v for k, v in plain.items()}
 
     @classmethod
@@ -110,6 +119,8 @@ class Safeguard:
         if report.reason:
             carried = ", ".join(report.kinds) or "nothing"
             _log.warning("the transfer carries %s: %s", carried, report.reason)
+        if report.kept_mb is not None and report.kept_mb > MUCH_MB:
+            _log.warning("after the transfer %g MB more are held than before", report.kept_mb)
         self.on_report(report)
         with disk_errors(self.directory / DECISION):
             self.directory.mkdir(parents=True, exist_ok=True)
@@ -158,12 +169,14 @@ class Safeguard:
         peak.reset()
         rungs: list[dict[str, Any]] = []
         start, chosen, error = self._descend(initial, make, rungs)
+        peak_mb = peak.read_mb()
+        self.backend.empty_cache()
         report = TransferReport(
             asked=initial.kinds,
             kinds=chosen.kinds if chosen else (),
             rungs=tuple(rungs),
             before=before.to_json(),
-            peak_mb=peak.read_mb(),
+            peak_mb=peak_mb,
             after=self.backend.read().to_json(),
             duration_s=round(time.perf_counter() - began, 3),
             error=error,

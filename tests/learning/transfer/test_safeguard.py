@@ -115,7 +115,7 @@ def test_memory_is_measured_first_and_the_less_hungry_form_taken(
     result, (report,) = transfer(walk, quick, tmp_path, source, memory)
     assert report.kinds == kinds
     assert (result.transfer or {"kinds": []})["kinds"] == list(kinds)
-    assert len(report.rungs) == memory.emptied == ladder(KINDS).index(kinds)
+    assert len(report.rungs) == memory.emptied - 1 == ladder(KINDS).index(kinds)
     assert all("more than MAX_MEMORY_USAGE (80%)" in rung["reason"] for rung in report.rungs)
     assert report.before["free_mb"] == 2048 + room_mb
     if not kinds:
@@ -260,6 +260,24 @@ def test_once_begun_a_run_needs_its_source_no_more(
     assert read_card(resumed.model)["seen"] == read_card(whole.model)["seen"]
     again, _ = transfer(walk, quick, tmp_path / "run", model)
     assert again == resumed
+
+
+def test_what_is_still_held_after_the_clean_up_is_measured_and_warned_of(
+    walk: Candles, quick: TrainingSettings, source: Path, tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    class Leaking(FixedMemory):
+        def read(self) -> Reading:
+            return Reading(10 * GB, self.free, GB + self.emptied * self.leak * MB)
+
+        leak = 0
+
+    for leak, warned in ((50, False), (51, True)):
+        memory = Leaking(5 * GB)
+        memory.leak = leak
+        _, (report,) = transfer(walk, quick, tmp_path / str(leak), source, memory)
+        assert report.to_json()["kept_mb"] == leak
+        assert ("more are held than before" in caplog.text) is warned
 
 
 def test_nothing_of_the_source_or_its_teacher_is_left_afterwards(
