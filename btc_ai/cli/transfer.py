@@ -196,7 +196,8 @@ def _row_lines(row: Body) -> list[str]:
         f"kinds     {', '.join(row['kinds']) or 'none'} (asked: {', '.join(row['asked'])})",
         f"columns   {len(row['matched'])} matched, {len(row['new'])} new, {len(row['left'])} left",
         f"memory    {own[0]} MB before, {number(memory['peak_mb'], '.0f')} at most, "
-        f"{own[1]} after ({number(memory.get('kept_mb'), '+.1f')}); {number(row.get('released_mb'), '.0f')} at the end of the run",
+        f"{own[1]} after ({number(memory.get('kept_mb'), '+.1f')}); "
+        f"{number(row.get('released_mb'), '.0f')} at the end of the run",
         f"took      {row['duration_s']:.3f} s",
     ]
     for rung in row["rungs"]:

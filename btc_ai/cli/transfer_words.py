@@ -32,6 +32,8 @@ def news(step: Body) -> dict[str, str]:
     if report and report["reason"]:
         carried = joined(report["kinds"]) or "nothing"
         said["report"] = f"transfer from {plan['source']} carries {carried}: {report['reason']}"
+    if step["state"] == "running":
+        said |= plan.get("said", {})
     if step.get("rolled_back"):
         ended = step["state"] not in ("running", "done")
         scratch = (

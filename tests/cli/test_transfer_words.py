@@ -101,3 +101,9 @@ def test_where_both_arms_failed_nothing_goes_on() -> None:
 )
 def test_a_transfer_without_a_verdict_is_as_its_step_is(state: str | None, says: str) -> None:
     assert _decision({"kinds": ["weights"], "verdict": None, "state": state}) == says
+
+
+def test_what_is_said_of_the_twin_is_news_while_it_trains() -> None:
+    plan = {**PLAN, "said": {"waiting": "waiting for the twin"}}
+    assert news(step(transfer=plan)) == {"waiting": "waiting for the twin"}
+    assert news(step(transfer=plan, state="done")) == {}

@@ -103,7 +103,16 @@ def test_the_verdict_says_whose_model_it_is(decision: str, model: str) -> None:
     assert outcome == {"model": model}
     assert verdict == {"decision": decision}
     assert workers[1].ran[0][1]["transfer"] is None
-    assert heard == [{"transfer": {"kinds": ["weights"]}}], "the twin is not heard"
+    assert {"transfer": {"kinds": ["weights"]}} in heard
+    assert not any("episode" in body for body in heard), "the twin is not heard"
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+def test_what_a_twin_costs_is_said(monkeypatch: pytest.MonkeyPatch, cores: int) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(cores)))
+    *_, heard = train(finishing("kept"), scratch)
+    said = [key for body in heard for key in body.get("said", {})]
+    assert said == (["one_core", "waiting"] if cores == 1 else ["waiting"])
 
 
 def test_where_nothing_was_carried_the_twin_is_stopped_at_once(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The two arms of a measured transfer: the transferred run and its scratch twin, side by side."""
 
 import asyncio
+import os
 import shutil
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,11 @@ Body = dict[str, Any]
 TRAIN = "btc_ai.plugins.training.worker:train_step"
 JUDGE = "btc_ai.plugins.training.worker:judge_step"
 KEEP = "btc_ai.plugins.training.worker:keep_verdict_step"
+ONE_CORE = (
+    "there is one core: the twin from scratch takes as long again (TRANSFER_VERIFY: off trains "
+    "without it)"
+)
+WAITING = "the transferred run is done; waiting for the twin from scratch"
 
 
 def scratch_of(directory: str) -> str:
@@ -40,7 +46,8 @@ class Arms:
         """Train a bucket and its twin; what the chosen one gave, and the verdict.
 
         The verdict is None where nothing was carried over after all. Where the twin failed, it
-        has an `error` instead of a decision, and the transferred run is kept.
+        has an `error` instead of a decision, and the transferred run is kept. `hear` is also told
+        what there is to be `said` of the twin, by a key.
         """
         directory = arguments["directory"]
         arguments = {**arguments, "scratch": scratch_of(directory)}
@@ -65,11 +72,15 @@ class Arms:
             if replaced.is_set():
                 hear(body)
 
+        if len(os.sched_getaffinity(0)) == 1:
+            hear({"said": {"one_core": ONE_CORE}})
         scratch = asyncio.create_task(twin.run(TRAIN, plain, hear_twin), name="scratch twin")
         try:
             ours = await self._worker.run(TRAIN, arguments, hear_ours)
             if ending:
                 return ours, None
+            if not scratch.done() and "rolled_back" not in ours:
+                hear({"said": {"waiting": WAITING}})
             if "rolled_back" in ours:
                 replaced.set()
                 hear({"rolled_back": ours["rolled_back"]})

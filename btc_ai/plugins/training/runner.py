@@ -244,6 +244,9 @@ class Runner:
         if "transfer" in body:
             self._hear_of_transfer(step, body["transfer"])
             return
+        if "said" in body:
+            self._hear_of_twin(step, body["said"])
+            return
         if "rolled_back" in body:
             self._note(step, {"rolled_back": body["rolled_back"]})
             return
@@ -258,6 +261,15 @@ class Runner:
             self._context.log.warning("transfer", run=self.job.id, reason=report["reason"])
         reason = {"reason": report["reason"]} if report["reason"] else {}
         self._note(step, {"transfer": {**plan, **reason, "kinds": carried, "report": report}})
+
+    def _hear_of_twin(self, step: Step, said: Body) -> None:
+        """Keep what is said of the twin; that there is one core is said once a run."""
+        plans = [other.result.get("transfer") or {} for other in self.job.steps]
+        known = any("one_core" in plan.get("said", {}) for plan in plans)
+        new = {key: text for key, text in said.items() if not (known and key == "one_core")}
+        if new:
+            plan = self._result(step)["transfer"]
+            self._note(step, {"transfer": {**plan, "said": {**plan.get("said", {}), **new}}})
 
     def _note(self, step: Step, news: Body) -> None:
         """Keep news of the step, and tell it."""
