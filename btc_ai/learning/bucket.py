@@ -109,9 +109,9 @@ def train_bucket(
     unless `splits` tells them. A run that ends, well or badly, is a trial in the `ledger`.
     `lineage` goes into the card, with the `ancestors`, nearest first; a `guard` replaces the one
     made from the device, `limits` and `on_memory`. With a `safeguard` a transfer that cannot be
-    made, or only in part, does not end the run. Raises DataError (too few candles, holes), ConfigError, TrainingError (settings
-    changed, disk full, unwritable), MemoryExhaustedError, and TrainingStoppedError once
-    `should_stop` says so.
+    made, or only in part, does not end the run. Raises DataError (too few candles, holes),
+    ConfigError, TrainingError (settings changed, disk full, unwritable), MemoryExhaustedError, and
+    TrainingStoppedError once `should_stop` says so.
     """
     with reproducible(settings.threads):
         device = select_device(settings.use_gpu)

@@ -19,7 +19,8 @@ def read_card(directory: Path) -> dict[str, Any]:
     validation, test as [start, end) in ms), seen (all parts ever trained or chosen on), episodes
     (with those of the models it continues), validation, evaluation, horizon_skill, importance (of
     each feature on validation), transfer, lineage (with its ancestors), versions,
-    weights_sha256. Cards from before symbol, interval, bars, parts, seen, reward_scale and importance were kept lack them.
+    weights_sha256. Cards from before symbol, interval, bars, parts, seen, reward_scale and
+    importance were kept lack them.
     Raises TrainingError when there is no model, or one that this version cannot read.
     """
     path = directory / CARD
