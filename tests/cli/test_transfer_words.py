@@ -127,3 +127,8 @@ def test_what_is_said_of_the_twin_is_news_while_it_trains() -> None:
     plan = {**PLAN, "said": {"waiting": "waiting for the twin"}}
     assert news(step(transfer=plan)) == {"waiting": "waiting for the twin"}
     assert news(step(transfer=plan, state="done")) == {}
+
+
+def test_a_bucket_that_keeps_its_model_is_said_to() -> None:
+    said = news(step(state="done", transfer={**PLAN, "untouched": True}, directory="/m/B/run"))
+    assert said == {"untouched": "B keeps the model it had; the one trained now is in /m/B/run"}

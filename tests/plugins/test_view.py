@@ -1,6 +1,9 @@
 """A run as clients see it."""
 
 from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
 
 from btc_ai.api.journal import Job, Step
 from btc_ai.plugins.training.runner import Runner
@@ -41,3 +44,26 @@ def test_a_step_whose_model_is_the_twin_shows_the_twins_numbers(tmp_path: Path) 
     shown = Runner._of_twin(done, outcome)
     assert shown["progress"] == {"episode": 4, "metrics": {"episode": 4}}
     assert shown["memory"] == [note("no_gpu", "none"), note("rung", "theirs")]
+
+
+@pytest.mark.parametrize(
+    ("asked", "kinds", "decision", "untouched"),
+    [
+        (True, [], None, True),
+        (True, ["weights"], "rolled_back", True),
+        (True, ["weights"], "kept", False),
+        (False, [], None, False),
+    ],
+)
+def test_a_transfer_on_request_that_came_to_nothing_leaves_the_latest_model(
+    tmp_path: Path, asked: bool, kinds: list[str], decision: str | None, untouched: bool
+) -> None:
+    (tmp_path / "B" / "old").mkdir(parents=True)
+    (tmp_path / "B" / "old" / "model.json").write_text("{}")
+    (tmp_path / "B" / "latest").symlink_to("old")
+    spec: dict[str, object] = {"transfer_from": {}} if asked else {}
+    one = Step(0, "B", "running", spec, {"transfer": {"kinds": kinds}}, None, None)
+    job = Job("abc234", "training", "running", SPEC, "c", 0, 0, None, (one,))
+    context = SimpleNamespace(worker=lambda name: None)
+    runner = Runner(context, job, tmp_path, *[lambda *_: None] * 3)  # type: ignore[arg-type]
+    assert runner._is_untouched(one, {"decision": decision} if decision else None) is untouched
