@@ -22,16 +22,13 @@ def bucket_settings(
 
     Raises UsageError for a bucket that there is not, and for more than MAX_EPISODES.
     """
-    known = config.BUCKET_CONFIGS
-    if bucket not in known:
-        hint = nearest(bucket, known)
-        raise UsageError(f"unknown bucket {bucket!r}{hint}; known are {', '.join(known)}")
+    require_bucket(config, bucket)
     if episodes > config.MAX_EPISODES:
         raise UsageError(
             f"{episodes} episodes are more than MAX_EPISODES ({config.MAX_EPISODES}); ask for "
             "fewer, or raise MAX_EPISODES in the configuration"
         )
-    section = known[bucket]
+    section = config.BUCKET_CONFIGS[bucket]
     return {
         "bucket": bucket,
         "min_horizon": section.MIN_HORIZON,
@@ -48,6 +45,14 @@ def bucket_settings(
         "seed": _bucket_seed(seed, bucket),
         "threads": 1,
     }
+
+
+def require_bucket(config: Config, name: str) -> None:
+    """Raise UsageError for a bucket that there is not, with the one that was meant."""
+    known = config.BUCKET_CONFIGS
+    if name not in known:
+        hint = nearest(name, known)
+        raise UsageError(f"unknown bucket {name!r}{hint}; known are {', '.join(known)}")
 
 
 def _bucket_seed(seed: int, bucket: str) -> int:

@@ -141,7 +141,12 @@ def list_transfers(
 def _decision(row: Body) -> str:
     if not row["kinds"]:
         return "not made"
-    return str((row["verdict"] or {}).get("decision") or "not measured").replace("_", " ")
+    if row["verdict"]:
+        return str(row["verdict"]["decision"]).replace("_", " ")
+    state = row["state"]
+    if state in (None, "done"):
+        return "not measured"
+    return "in training" if state == "running" else str(state)
 
 
 @app.command("show")
@@ -183,13 +188,16 @@ def _row_lines(row: Body) -> list[str]:
         f"kinds     {', '.join(row['kinds']) or 'none'} (asked: {', '.join(row['asked'])})",
         f"columns   {len(row['matched'])} matched, {len(row['new'])} new, {len(row['left'])} left",
         f"memory    {own[0]} MB before, {number(memory['peak_mb'], '.0f')} at most, "
-        f"{own[1]} after; {number(row.get('released_mb'), '.0f')} at the end of the run",
+        f"{own[1]} after ({number(memory.get('kept_mb'), '+.1f')}); "
+        f"{number(row.get('released_mb'), '.0f')} at the end of the run",
         f"took      {row['duration_s']:.3f} s",
     ]
     for rung in row["rungs"]:
         lines.append(f"passed    {', '.join(rung['kinds'])}: {rung['reason']}")
     if row["error"]:
         lines.append(f"error     {row['error']}")
+    if row.get("not_measured"):
+        lines.append(f"verdict   transfer {row['not_measured']}")
     if row["verdict"]:
         lines.append(f"verdict   {verdict_words(row['verdict'])}")
         times, ratio = row["verdict"]["time_to_threshold"], row["verdict"]["transfer_ratio"]

@@ -32,10 +32,21 @@ def news(step: Body) -> dict[str, str]:
     if report and report["reason"]:
         carried = joined(report["kinds"]) or "nothing"
         said["report"] = f"transfer from {plan['source']} carries {carried}: {report['reason']}"
+    if step["state"] == "running":
+        said |= plan.get("said", {})
     if step.get("rolled_back"):
-        said["rolled_back"] = f"{step['rolled_back']}; goes on with the run from scratch"
+        ended = step["state"] not in ("running", "done")
+        scratch = (
+            "the run from scratch has not ended" if ended else "goes on with the run from scratch"
+        )
+        said["rolled_back"] = f"{step['rolled_back']}; {scratch}"
     if step.get("verdict"):
         said["verdict"] = verdict_words(step["verdict"])
+    if plan.get("untouched"):
+        said["untouched"] = (
+            f"{step['bucket']} keeps the model it had; the one trained now is in "
+            f"{step['directory']}"
+        )
     return said
 
 
@@ -58,19 +69,56 @@ def impact_words(impact: Body | None) -> str:
 
 
 def lineage_lines(run: Body) -> list[str]:
-    """Which model of a run came from which, a line each, those of a chain one under the other."""
-    lines: list[str] = []
+    """Which model came from which, across runs: a line each, indented under the one it is from."""
+    labels: dict[str, str] = {}
+    parents: dict[str, str | None] = {}
     for step in run["steps"]:
-        plan, verdict = step["transfer"], step.get("verdict")
-        origin = "from scratch"
-        if step["continued_from"]:
-            origin = f"further from {step['continued_from']}"
-        elif plan and plan["kinds"]:
-            origin = f"{joined(plan['kinds'])} from {plan['source']}"
-            if step.get("rolled_back") or (verdict and verdict["decision"] == "rolled_back"):
-                origin = f"from scratch, for the transfer from {plan['source']} was rolled back"
-            elif verdict and verdict["decision"] == "kept":
-                origin += ", kept"
-        weights = step["outcome"]["weights_sha256"][:12] if step["outcome"] else step["state"]
-        lines.append(f"{'└─ ' if lines else ''}{step['bucket']} {weights}  ({origin})")
+        ancestors = _ancestors(run, step)
+        for each in ancestors:
+            name = each["weights_sha256"]
+            run_id = f"run {each['run']}" if each["run"] else "of no run"
+            labels.setdefault(name, f"{each['bucket']} {name[:12]}  ({run_id})")
+        outcome = step["outcome"]
+        own = outcome["weights_sha256"] if outcome else f"step {step['position']}"
+        shown = own[:12] if outcome else step["state"]
+        labels[own] = f"{step['bucket']} {shown}  ({_origin(step)})"
+        chain = [own, *(each["weights_sha256"] for each in ancestors)]
+        parents |= dict(zip(chain, [*chain[1:], None], strict=True))
+    return [
+        line for name in parents if parents[name] is None for line in _tree(name, labels, parents)
+    ]
+
+
+def _tree(
+    name: str, labels: dict[str, str], parents: dict[str, str | None], depth: int = 0
+) -> list[str]:
+    lines = [f"{'   ' * (depth - 1)}└─ {labels[name]}" if depth else labels[name]]
+    for child in [each for each in labels if parents.get(each) == name]:
+        lines += _tree(child, labels, parents, depth + 1)
     return lines
+
+
+def _ancestors(run: Body, step: Body) -> list[Body]:
+    """Nearest first: as the model says, or, before there is one, the source it is to begin with."""
+    outcome, plan = step["outcome"], step["transfer"]
+    if outcome:
+        return list(outcome.get("ancestors", []))
+    if not plan or not plan["kinds"] or not plan.get("weights_sha256"):
+        return []
+    name = plan["weights_sha256"]
+    within = [each["outcome"] for each in run["steps"] if each["outcome"]]
+    source: Body = next((one for one in within if one["weights_sha256"] == name), {})
+    nearest = {"run": None, "bucket": plan["source"], "weights_sha256": name}
+    return [nearest, *source.get("ancestors", [])]
+
+
+def _origin(step: Body) -> str:
+    plan, verdict = step["transfer"], step.get("verdict")
+    if step["continued_from"]:
+        return f"further from {step['continued_from']}"
+    if not plan or not plan["kinds"]:
+        return "from scratch"
+    if step.get("rolled_back") or (verdict and verdict["decision"] == "rolled_back"):
+        return f"from scratch, for the transfer from {plan['source']} was rolled back"
+    kept = ", kept" if verdict and verdict["decision"] == "kept" else ""
+    return f"{joined(plan['kinds'])} from {plan['source']}{kept}"

@@ -44,7 +44,8 @@ class BucketResult:
     validation: value (net bps a bar) and episode of the chosen weights, the value at the start,
     the t-value against staying flat, and whether the model abstains for want of evidence.
     transfer: what it carried (`Transfer`), None without one. memory: the notes of the
-    rungs taken for want of memory; degraded: one of them changed what is learned.
+    rungs taken for want of memory; degraded: one of them changed what is learned. ancestors:
+    the models it comes from, nearest first, with the run, bucket and weights_sha256 of each.
     """
 
     bucket: str
@@ -57,6 +58,7 @@ class BucketResult:
     transfer: dict[str, Any] | None
     memory: list[dict[str, Any]]
     degraded: bool
+    ancestors: list[dict[str, Any]]
 
     @classmethod
     def from_card(cls, directory: Path, card: Mapping[str, Any]) -> "BucketResult":
@@ -72,6 +74,7 @@ class BucketResult:
             transfer=card["transfer"],
             memory=card["memory"],
             degraded=card["degraded"],
+            ancestors=card["lineage"].get("ancestors", []),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -104,11 +107,11 @@ def train_bucket(
     same weights, to the last bit, and the same `metrics.jsonl` as a run that was never
     interrupted. A run that is finished gives its result at once. The parts are 70/15/15 by time,
     unless `splits` tells them. A run that ends, well or badly, is a trial in the `ledger`.
-    `lineage` goes into the card as it is; a `guard` replaces the one made from the device, `limits`
-    and `on_memory`. With a `safeguard` a transfer that cannot be made, or only in part, does not
-    end the run. Raises DataError (too few candles, holes), ConfigError, TrainingError (settings
-    changed, disk full, unwritable), MemoryExhaustedError, and TrainingStoppedError once
-    `should_stop` says so.
+    `lineage` goes into the card, with the `ancestors`, nearest first; a `guard` replaces the one
+    made from the device, `limits` and `on_memory`. With a `safeguard` a transfer that cannot be
+    made, or only in part, does not end the run. Raises DataError (too few candles, holes),
+    ConfigError, TrainingError (settings changed, disk full, unwritable), MemoryExhaustedError, and
+    TrainingStoppedError once `should_stop` says so.
     """
     with reproducible(settings.threads):
         device = select_device(settings.use_gpu)
@@ -154,7 +157,8 @@ def train_bucket(
             rollout = environment.rollout(trained.network, test)
             card = _card(environment, start, trained, rollout)
             card |= _history(candles, dataset.splits, initial)
-            card |= {"lineage": dict(lineage or {}), "fingerprint": identity}
+            line = {**(lineage or {}), "ancestors": _ancestors(initial)}
+            card |= {"lineage": line, "fingerprint": identity}
             card |= {"memory": guard.notes, "degraded": guard.footprint.halved}
             if ledger:
                 # Before the card, which commits the model: no model is without its trial.
@@ -205,7 +209,7 @@ def _history(candles: Candles, splits: Splits, initial: InitialModel | None) -> 
     on, with those of the model that this one began with.
     """
     parts = splits.times(candles)
-    before = read_card(initial.path).get("seen", {}) if initial else {}
+    before = read_card(initial.files).get("seen", {}) if initial else {}
     seen = {"trained": parts["train"], "chosen": parts["validation"]}
     return {
         "symbol": candles.symbol,
@@ -217,6 +221,17 @@ def _history(candles: Candles, splits: Splits, initial: InitialModel | None) -> 
             for kind, part in seen.items()
         },
     }
+
+
+def _ancestors(initial: InitialModel | None) -> list[dict[str, Any]]:
+    """The models that this one comes from, nearest first: run, bucket and hash of each."""
+    if initial is None:
+        return []
+    card = read_card(initial.files)
+    line = card.get("lineage") or {}
+    nearest = {"run": line.get("run"), "bucket": card.get("bucket"),
+               "weights_sha256": card["weights_sha256"]}  # fmt: skip
+    return [nearest, *line.get("ancestors", [])]
 
 
 def _card(

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from btc_ai.errors import DataError, TrainingError
 from btc_ai.learning.files import Write, disk_errors, replace_durably, sha256, write_durably
-from btc_ai.learning.model_card import CARD, FORMAT, WEIGHTS, read_card
+from btc_ai.learning.model_card import CARD, FORMAT, WEIGHTS, damaged_card, read_card
 from btc_ai.learning.network import QNetwork
 from btc_ai.market.scaler import RobustScaler
 
@@ -54,13 +54,17 @@ def load_model(directory: Path) -> Model:
     card = read_card(directory)
     path = directory / WEIGHTS
     try:
-        content = path.read_bytes()
-        if sha256(content) != card["weights_sha256"]:
-            raise ValueError(f"its SHA-256 is not the one in {CARD}")
+        said = card["weights_sha256"]
         network = QNetwork(card["columns"], card["horizons"], torch.Generator())
-        network.load_state_dict(load(content))
         scaler = RobustScaler.from_json(json.dumps(card["scaler"]))
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, DataError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, DataError) as error:
+        raise damaged_card(directory, error) from error
+    try:
+        content = path.read_bytes()
+        if sha256(content) != said:
+            raise ValueError(f"its SHA-256 is not the one in {CARD}")
+        network.load_state_dict(load(content))
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise TrainingError(
             f"{path} cannot be used ({error}); restore it from a backup or train the bucket again"
         ) from error

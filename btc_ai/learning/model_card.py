@@ -18,8 +18,9 @@ def read_card(directory: Path) -> dict[str, Any]:
     interval, interval_ms, settings, data_sha256 and bars (of all candles), parts (train,
     validation, test as [start, end) in ms), seen (all parts ever trained or chosen on), episodes
     (with those of the models it continues), validation, evaluation, horizon_skill, importance (of
-    each feature on validation), transfer, lineage, versions, weights_sha256. Cards from before
-    symbol, interval, bars, parts, seen, reward_scale and importance were kept lack them.
+    each feature on validation), transfer, lineage (with its ancestors), versions,
+    weights_sha256. Cards from before symbol, interval, bars, parts, seen, reward_scale and
+    importance were kept lack them.
     Raises TrainingError when there is no model, or one that this version cannot read.
     """
     path = directory / CARD
@@ -38,3 +39,12 @@ def read_card(directory: Path) -> dict[str, Any]:
             "again or use the version that wrote it"
         )
     return card
+
+
+def damaged_card(directory: Path, error: Exception) -> TrainingError:
+    """What to say of a card in which a key is missing, or has a value of another type."""
+    what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+    return TrainingError(
+        f"{directory / CARD} is damaged ({what}); restore it from a backup or train the bucket "
+        "again"
+    )

@@ -25,13 +25,20 @@ class InitialModel:
 
     `transfer`: carry over what another bucket learned, by the names of features and the lengths
     of horizons; `kinds` says what of it. `continue`: train the same bucket further, same features.
-    placebo: scramble the source by this seed, so that nothing of what it knew is left.
+    placebo: scramble the source by this seed, so that nothing of what it knew is left. copy: where
+    the run has kept the source's files, to be read instead of those in `path`.
     """
 
     path: Path
     kind: Literal["continue", "transfer"] = "transfer"
     kinds: tuple[TransferKind, ...] = ("weights",)
     placebo: int | None = None
+    copy: Path | None = None
+
+    @property
+    def files(self) -> Path:
+        """The directory to read the model from."""
+        return self.copy or self.path
 
 
 @dataclass(frozen=True)
@@ -56,7 +63,7 @@ def make_start(settings: TrainingSettings, dataset: Dataset, initial: InitialMod
     if initial is None:
         network, generator = _fresh(settings, dataset.columns, episodes_before=0)
         return Start(network, generator)
-    model = load_model(initial.path)
+    model = load_model(initial.files)
     if initial.kind == "continue":
         return _continue(settings, dataset.columns, model, initial)
     network, generator = _fresh(settings, dataset.columns, episodes_before=0)

@@ -103,7 +103,8 @@ def test_between_buckets_a_transfer_is_measured_against_its_twin(two: House) -> 
     card = json.loads((latest(two, "B") / "model.json").read_text())
     assert card["verdict"]["decision"] == step["verdict"]["decision"]
     assert card["verdict"]["source"] == row["source"]
-    assert "\n  └─ B " in two.run("show")
+    drawn = "└─ B " if step["verdict"]["decision"] == "kept" else "B "
+    assert f"\n  {drawn}" in two.run("show")
     assert f"{run}-1" in two.run("transfer", "list")
 
 

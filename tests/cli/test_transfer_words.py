@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from btc_ai.cli.transfer import _decision
 from btc_ai.cli.transfer_words import joined, lineage_lines, news, transfer_words, verdict_words
 from btc_ai.cli.views import BarView, LineView, View
 
@@ -76,9 +77,58 @@ def test_a_verdict_names_the_difference_and_its_interval() -> None:
     ],
 )
 def test_lineage_says_where_each_model_comes_from(changes: dict[str, Any], says: str) -> None:
-    outcome = {"weights_sha256": "0123456789abcdef"}
-    first = step(bucket="A", transfer=None, outcome=outcome)
+    first = step(bucket="A", transfer=None, outcome={"weights_sha256": "0123456789abcdef"})
+    outcome = {"weights_sha256": "b123456789abcdef"}
     lines = lineage_lines({"steps": [first, step(outcome=outcome, **changes)]})
     assert lines[0] == "A 0123456789ab  (from scratch)"
-    assert lines[1].startswith("└─ B 0123456789ab  (")
+    assert lines[1].startswith("B b123456789ab  (")
     assert says in lines[1]
+
+
+def test_lineage_goes_back_across_runs_and_is_indented_by_ancestry() -> None:
+    def one(run: str | None, bucket: str) -> dict[str, Any]:
+        return {"run": run, "bucket": bucket, "weights_sha256": bucket.lower() * 64}
+
+    old = one("r0", "A")
+    done = {**one(None, "B"), "ancestors": [old]}
+    plan = {**PLAN, "source": "B", "weights_sha256": "b" * 64}
+    steps = [
+        step(outcome=done),
+        step(position=2, bucket="C", transfer=plan),
+        step(position=3, bucket="D", transfer=None, outcome={**one(None, "D"), "ancestors": []}),
+    ]
+    assert lineage_lines({"steps": steps}) == [
+        "A aaaaaaaaaaaa  (run r0)",
+        "└─ B bbbbbbbbbbbb  (weights and horizons from A)",
+        "   └─ C running  (weights and horizons from B)",
+        "D dddddddddddd  (from scratch)",
+    ]
+
+
+def test_where_both_arms_failed_nothing_goes_on() -> None:
+    failed = news(step(state="failed", rolled_back="transfer rolled back: because"))
+    assert failed["rolled_back"].endswith("the run from scratch has not ended")
+
+
+@pytest.mark.parametrize(
+    ("state", "says"),
+    [
+        ("running", "in training"),
+        ("done", "not measured"),
+        ("failed", "failed"),
+        (None, "not measured"),
+    ],
+)
+def test_a_transfer_without_a_verdict_is_as_its_step_is(state: str | None, says: str) -> None:
+    assert _decision({"kinds": ["weights"], "verdict": None, "state": state}) == says
+
+
+def test_what_is_said_of_the_twin_is_news_while_it_trains() -> None:
+    plan = {**PLAN, "said": {"waiting": "waiting for the twin"}}
+    assert news(step(transfer=plan)) == {"waiting": "waiting for the twin"}
+    assert news(step(transfer=plan, state="done")) == {}
+
+
+def test_a_bucket_that_keeps_its_model_is_said_to() -> None:
+    said = news(step(state="done", transfer={**PLAN, "untouched": True}, directory="/m/B/run"))
+    assert said == {"untouched": "B keeps the model it had; the one trained now is in /m/B/run"}

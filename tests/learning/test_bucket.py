@@ -227,7 +227,13 @@ def test_transfer_to_another_bucket_is_told_and_resumes_identically(
     assert {name.split(".")[0] for name in whole.transfer["matched"]} == {"price"}
     assert {name.split(".")[0] for name in whole.transfer["new"]} == {"macd"}
     assert {name.split(".")[0] for name in whole.transfer["left"]} == {"rsi"}
-    assert read_card(whole.model)["lineage"] == {"run": "r1"}
+    nearest = {
+        "run": None,
+        "bucket": undisturbed.bucket,
+        "weights_sha256": undisturbed.weights_sha256,
+    }
+    assert read_card(whole.model)["lineage"] == {"run": "r1", "ancestors": [nearest]}
+    assert whole.ancestors == [nearest]
     with pytest.raises(KilledError):
         disk = FailingDisk(4, KilledError())
         train(walk, target, tmp_path / "k", initial=initial, checkpoint_seconds=0, write=disk)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -24,16 +25,23 @@ class ScriptedWorker:
         self._script = script
         self.stopped = asyncio.Event()
         self.ran: list[tuple[str, Body]] = []
+        self._outcome: Body | None = None
 
     async def run(self, function: str, arguments: Body, on_progress: Callable[[Body], None]) -> Any:
         self.ran.append((function, arguments))
         outcome = self._script(function, arguments, on_progress)
         if outcome is None:
             await self.stopped.wait()
+            if self._outcome is not None:
+                return self._outcome
             raise StepStoppedError("stopped")
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
+
+    def finish(self, outcome: Body) -> None:
+        self._outcome = outcome
+        self.stopped.set()
 
     async def stop(self) -> None:
         self.stopped.set()
@@ -95,18 +103,41 @@ def test_the_verdict_says_whose_model_it_is(decision: str, model: str) -> None:
     assert outcome == {"model": model}
     assert verdict == {"decision": decision}
     assert workers[1].ran[0][1]["transfer"] is None
-    assert heard == [{"transfer": {"kinds": ["weights"]}}], "the twin is not heard"
+    assert {"transfer": {"kinds": ["weights"]}} in heard
+    assert not any("episode" in body for body in heard), "the twin is not heard"
 
 
-def test_where_nothing_was_carried_the_twin_is_stopped() -> None:
-    def ours(function: str, arguments: Body, hear: Callable[[Body], None]) -> Body:
-        hear({"transfer": {"kinds": []}})
-        return {"model": "ours"}
+@pytest.mark.parametrize("cores", [1, 2])
+def test_what_a_twin_costs_is_said(monkeypatch: pytest.MonkeyPatch, cores: int) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(cores)))
+    *_, heard = train(finishing("kept"), scratch)
+    said = [key for body in heard for key in body.get("said", {})]
+    assert said == (["one_core", "waiting"] if cores == 1 else ["waiting"])
 
-    outcome, verdict, workers, _ = train(ours, lambda *_: None)
-    assert (outcome, verdict) == ({"model": "ours"}, None)
-    assert workers[1].stopped.is_set()
-    assert not workers[0].stopped.is_set()
+
+def test_where_nothing_was_carried_the_twin_is_stopped_at_once(tmp_path: Path) -> None:
+    """While the other arm still trains; its files are gone as well."""
+    twin = tmp_path / "run-scratch"
+    twin.mkdir()
+
+    async def both() -> tuple[Body, Body | None]:
+        def ours(function: str, arguments: Body, hear: Callable[[Body], None]) -> None:
+            hear({"transfer": {"kinds": []}})
+
+        processes = Processes(ours, lambda *_: None)
+        arms = Arms(cast(Context, processes), "run")
+        arguments = {**ARGUMENTS, "directory": str(tmp_path / "run")}
+        training = asyncio.create_task(arms.train_measured(arguments, lambda _: None))
+        while len(processes.workers) < 2:
+            await asyncio.sleep(0)
+        await asyncio.wait_for(processes.workers[-1].stopped.wait(), 10)
+        while twin.exists():
+            await asyncio.sleep(0.001)
+        assert not training.done()
+        processes.workers[0].finish({"model": "ours"})
+        return await asyncio.wait_for(training, 10)
+
+    assert asyncio.run(both()) == ({"model": "ours"}, None)
 
 
 def test_a_twin_that_fails_costs_the_verdict_and_not_the_run() -> None:

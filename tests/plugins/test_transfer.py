@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from btc_ai.bus.client import Client
+from btc_ai.errors import BtcAiError
 from tests.conftest import House
 
 
@@ -73,3 +74,18 @@ def test_a_run_goes_on_without_a_transfer_that_cannot_be(house: House) -> None:
     text = house.run("train", "--market", "sample", "--episodes", "1")
     assert "no transfer: A and B share no feature" in text
     assert Path(house.json("show")["steps"][1]["outcome"]["model"]).is_dir()
+
+
+def test_a_dry_run_refuses_what_the_transfer_would(house: House) -> None:
+    refused = [
+        ("Short", "Short", "give two of"),
+        ("Shrt", "Long", "Short"),
+        ("Short", "Lng", "Long"),
+        ("Short", "Long", "no model to carry over"),
+    ]
+    house.run("daemon", "start")
+    with Client(house.runtime) as client:
+        for source, target, says in refused:
+            for command in ("transfer.plan", "transfer.start"):
+                with pytest.raises(BtcAiError, match=says):
+                    client.call(command, {"source": source, "target": target})

@@ -13,7 +13,7 @@ from btc_ai.learning.transfer.ledger import TransferLedger
 from btc_ai.learning.transfer.milestones import Milestone
 from btc_ai.learning.transfer.safeguard import TransferReport
 from btc_ai.learning.transfer.verdict import compare
-from btc_ai.plugins.transfer.ledger import find_transfer, read_transfers
+from btc_ai.plugins.transfer.ledger import find_transfer, read_transfers, with_states
 
 SOURCE = {"bucket": "A", "model": "/m/A", "weights_sha256": "aa"}
 TARGET = {"bucket": "B", "directory": "/m/B"}
@@ -52,7 +52,9 @@ def test_the_lines_of_a_transfer_are_put_together_newest_transfer_first(tmp_path
     assert older["source"] == SOURCE
     assert older["target_sha256"] == "bb"
     assert older["verdict"]["decision"] == "kept"
-    assert older["memory"] == {"before": {"own_mb": 1.0}, "peak_mb": 2.0, "after": {"own_mb": 1.5}}
+    assert older["memory"] == {
+        "before": {"own_mb": 1.0}, "peak_mb": 2.0, "after": {"own_mb": 1.5}, "kept_mb": 0.5,
+    }  # fmt: skip
     assert newer["verdict"] is None
     assert len(path.read_text().splitlines()) == 4
 
@@ -67,9 +69,20 @@ def test_what_could_not_be_carried_is_in_it_with_the_reason(tmp_path: Path) -> N
 
 
 def test_what_could_not_be_judged_keeps_the_reason(tmp_path: Path) -> None:
-    begin(tmp_path / "t", "r-1").not_judged("no twin")
+    ledger = TransferLedger(tmp_path / "t", "r-1")
+    ledger.began(report(error="no room"), "run", SOURCE, TARGET)
+    ledger.not_judged("no twin")
     (row,) = read_transfers(tmp_path / "t")
-    assert (row["verdict"], row["error"], row["kinds"]) == (None, "no twin", ["weights"])
+    assert (row["verdict"], row["not_measured"], row["kinds"]) == (None, "no twin", ["weights"])
+    assert row["error"] == "no room"
+
+
+def test_a_transfer_has_the_state_of_its_step(tmp_path: Path) -> None:
+    begin(tmp_path / "t", "r-1")
+    begin(tmp_path / "t", "q-0")
+    steps = [{"position": 0, "state": "done"}, {"position": 1, "state": "running"}]
+    rows = with_states(read_transfers(tmp_path / "t"), [{"run": "r", "steps": steps}])
+    assert [(row["id"], row["state"]) for row in rows] == [("q-0", None), ("r-1", "running")]
 
 
 def test_a_torn_line_is_closed_and_passed_over(tmp_path: Path) -> None:

@@ -76,15 +76,17 @@ class PeakMemory:
         self._known = False
 
     def reset(self) -> None:
-        """Begin again from what is held now."""
+        """Begin again from what is held now; also what getrusage(2) tells of the process does."""
         with contextlib.suppress(OSError):
             (self._process / "clear_refs").write_text("5")
             self._known = True
 
     def read_mb(self) -> float | None:
         """MiB; None where the kernel does not say."""
-        if not self._known:
-            return None
+        return self.of_process_mb() if self._known else None
+
+    def of_process_mb(self) -> float | None:
+        """MiB since the last reset, whoever made it; None where the kernel does not say."""
         with contextlib.suppress(OSError, ValueError, IndexError):
             for line in (self._process / "status").read_text().splitlines():
                 if line.startswith("VmHWM:"):

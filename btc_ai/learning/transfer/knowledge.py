@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from btc_ai.learning.model import Model
+from btc_ai.learning.model_card import damaged_card
 from btc_ai.learning.network import QNetwork
 from btc_ai.learning.transfer.gates import Importance
 
@@ -29,16 +30,26 @@ class Knowledge:
 
     @classmethod
     def of(cls, model: Model, path: Path) -> "Knowledge":
-        """Of the model in `path`."""
+        """Of the model in `path`. Raises TrainingError for a card that is not as it should be."""
+        try:
+            return cls._of(model, path)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise damaged_card(path, error) from error
+
+    @classmethod
+    def _of(cls, model: Model, path: Path) -> "Knowledge":
         card = model.card
         skill = card["validation"].get("horizon_skill", {})
         return cls(
             network=model.network,
-            importance=card.get("importance", {}),
-            skill={int(h): r2 for h, r2 in skill.items()},
-            min_horizon=card["settings"]["min_horizon"],
-            sigma=card.get("reward_scale"),
-            abstains=card["validation"].get("abstains", False),
+            importance={
+                name: {key: float(each[key]) for key in ("drop", "se", "low", "high")}
+                for name, each in card.get("importance", {}).items()
+            },
+            skill={int(h): None if r2 is None else float(r2) for h, r2 in skill.items()},
+            min_horizon=int(card["settings"]["min_horizon"]),
+            sigma=None if card.get("reward_scale") is None else float(card["reward_scale"]),
+            abstains=bool(card["validation"].get("abstains", False)),
             source={
                 "bucket": card["bucket"],
                 "weights_sha256": model.weights_sha256,

@@ -36,7 +36,7 @@ class TransferLedger:
                 **{key: plain[key] for key in ("error", "duration_s")},
                 **{key: done.get(key, []) for key in ("matched", "new", "left")},
                 "memory": {"before": plain["before"], "peak_mb": plain["peak_mb"],
-                           "after": plain["after"]},
+                           "after": plain["after"], "kept_mb": plain["kept_mb"]},
                 "run": run,
                 "source": source,
                 "target": target,
@@ -64,9 +64,9 @@ class TransferLedger:
             }
         )  # fmt: skip
 
-    def not_judged(self, error: str) -> None:
-        """There was nothing to compare with."""
-        self._append({"error": error})
+    def not_judged(self, reason: str) -> None:
+        """There was nothing to compare with. The transfer's own `error` is another matter."""
+        self._append({"not_measured": reason})
 
     def _append(self, fields: Row) -> None:
         """One write under a lock, durable; a line that a crash cut short is closed first."""

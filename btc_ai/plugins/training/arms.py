@@ -1,6 +1,8 @@
 """The two arms of a measured transfer: the transferred run and its scratch twin, side by side."""
 
 import asyncio
+import os
+import shutil
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +15,11 @@ Body = dict[str, Any]
 TRAIN = "btc_ai.plugins.training.worker:train_step"
 JUDGE = "btc_ai.plugins.training.worker:judge_step"
 KEEP = "btc_ai.plugins.training.worker:keep_verdict_step"
+ONE_CORE = (
+    "there is one core: the twin from scratch takes as long again (TRANSFER_VERIFY: off trains "
+    "without it)"
+)
+WAITING = "the transferred run is done; waiting for the twin from scratch"
 
 
 def scratch_of(directory: str) -> str:
@@ -39,35 +46,47 @@ class Arms:
         """Train a bucket and its twin; what the chosen one gave, and the verdict.
 
         The verdict is None where nothing was carried over after all. Where the twin failed, it
-        has an `error` instead of a decision, and the transferred run is kept.
+        has an `error` instead of a decision, and the transferred run is kept. `hear` is also told
+        what there is to be `said` of the twin, by a key.
         """
         directory = arguments["directory"]
         arguments = {**arguments, "scratch": scratch_of(directory)}
         twin = self._twin or self._context.worker(f"training.{self._run}.scratch")
         self._twin = twin
-        plain = {**arguments, "directory": arguments["scratch"], "scratch": None, "transfer": None}
-        carried, replaced = asyncio.Event(), asyncio.Event()
-        carried.set()
+        plain = {
+            **arguments,
+            "directory": arguments["scratch"],
+            "scratch": None,
+            "transfer": None,
+            "degraded": False,
+        }
+        replaced = asyncio.Event()
+        ending: list[asyncio.Task[None]] = []
 
         def hear_ours(body: Body) -> None:
-            if "transfer" in body and not body["transfer"]["kinds"]:
-                carried.clear()
+            if "transfer" in body and not body["transfer"]["kinds"] and not ending:
+                ending.append(asyncio.create_task(self._discard(scratch, plain["directory"])))
             hear(body)
 
         def hear_twin(body: Body) -> None:
             if replaced.is_set():
                 hear(body)
 
+        if len(os.sched_getaffinity(0)) == 1:
+            hear({"said": {"one_core": ONE_CORE}})
         scratch = asyncio.create_task(twin.run(TRAIN, plain, hear_twin), name="scratch twin")
         try:
             ours = await self._worker.run(TRAIN, arguments, hear_ours)
-            if not carried.is_set():
+            if ending:
                 return ours, None
+            if not scratch.done() and "rolled_back" not in ours:
+                hear({"said": {"waiting": WAITING}})
             if "rolled_back" in ours:
                 replaced.set()
                 hear({"rolled_back": ours["rolled_back"]})
             return await self._judge(arguments, ours, scratch)
         finally:
+            await asyncio.gather(*ending)
             await self._end(scratch)
 
     async def keep_verdict(self, arguments: Body) -> None:
@@ -99,6 +118,11 @@ class Arms:
             twin, self._twin = self._twin, None
             await twin.stop()
         await asyncio.gather(scratch, return_exceptions=True)
+
+    async def _discard(self, scratch: asyncio.Task[Body], directory: str) -> None:
+        """End a twin that has nothing to be compared with, and remove what it has written."""
+        await self._end(scratch)
+        await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
 
     async def stop(self) -> None:
         """Stop both at a checkpoint."""

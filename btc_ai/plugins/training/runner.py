@@ -15,6 +15,7 @@ from btc_ai.paths import latest_model, transfers_file, trials_file
 from btc_ai.plugins.training.arms import Arms
 from btc_ai.plugins.training.plan import next_step
 from btc_ai.plugins.training.studied import study_of, verdict_of
+from btc_ai.plugins.training.view import newest_progress
 
 Body = dict[str, Any]
 
@@ -91,16 +92,31 @@ class Runner:
             "continue_from": step.spec.get("continue_from"),
             "transfer": self._transfer(step, result),
             "scratch": None,
+            "degraded": any(note["degraded"] for note in result.get("memory", [])),
         }
         outcome, verdict = await self._outcome(step, arguments)
         progress = self.progress.pop(step.position, step.result.get("progress"))
         done = {**self._result(step), "outcome": outcome, "progress": progress, "verdict": verdict}
-        done["directory"] = outcome["model"]
-        if not self._is_untouched(step, verdict):
+        if outcome["model"] != done["directory"]:
+            done |= self._of_twin(done, outcome)
+        if self._is_untouched(step, verdict):
+            done["transfer"] = {**done["transfer"], "untouched": True}
+        else:
             self._link_latest(Path(outcome["model"]))
         self._set(journal.set_step(self.job.id, step.position, state="done", result=done))
         if verdict:
             await self._tell_verdict(step, verdict)
+
+    @staticmethod
+    def _of_twin(done: Body, outcome: Body) -> Body:
+        """What the step shows where the twin is its model: the twin's own numbers and notes."""
+        rungs = [note for note in outcome["memory"] if note["what"] == "rung"]
+        others = [note for note in done.get("memory", []) if note["what"] != "rung"]
+        return {
+            "directory": outcome["model"],
+            "progress": newest_progress(Path(outcome["model"])),
+            "memory": others + rungs,
+        }
 
     async def _outcome(self, step: Step, arguments: Body) -> tuple[Body, Body | None]:
         """What the step's model is, and the verdict on its transfer, if it was measured."""
@@ -168,10 +184,11 @@ class Runner:
         }
 
     def _is_untouched(self, step: Step, verdict: Body | None) -> bool:
-        """Whether a transfer on request was rolled back, and the bucket keeps the model it had."""
+        """Whether nothing came of a transfer on request, and the bucket keeps the model it had."""
+        if "transfer_from" not in step.spec or latest_model(self._models_dir, step.name) is None:
+            return False
         rolled_back = verdict is not None and verdict["decision"] == "rolled_back"
-        asked_for = "transfer_from" in step.spec
-        return rolled_back and asked_for and latest_model(self._models_dir, step.name) is not None
+        return rolled_back or not self._result(step)["transfer"]["kinds"]
 
     async def _tell_verdict(self, step: Step, verdict: Body) -> None:
         impact = verdict.get("impact") or {}
@@ -227,6 +244,9 @@ class Runner:
         if "transfer" in body:
             self._hear_of_transfer(step, body["transfer"])
             return
+        if "said" in body:
+            self._hear_of_twin(step, body["said"])
+            return
         if "rolled_back" in body:
             self._note(step, {"rolled_back": body["rolled_back"]})
             return
@@ -241,6 +261,15 @@ class Runner:
             self._context.log.warning("transfer", run=self.job.id, reason=report["reason"])
         reason = {"reason": report["reason"]} if report["reason"] else {}
         self._note(step, {"transfer": {**plan, **reason, "kinds": carried, "report": report}})
+
+    def _hear_of_twin(self, step: Step, said: Body) -> None:
+        """Keep what is said of the twin; that there is one core is said once a run."""
+        plans = [other.result.get("transfer") or {} for other in self.job.steps]
+        known = any("one_core" in plan.get("said", {}) for plan in plans)
+        new = {key: text for key, text in said.items() if not (known and key == "one_core")}
+        if new:
+            plan = self._result(step)["transfer"]
+            self._note(step, {"transfer": {**plan, "said": {**plan.get("said", {}), **new}}})
 
     def _note(self, step: Step, news: Body) -> None:
         """Keep news of the step, and tell it."""

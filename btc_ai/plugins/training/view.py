@@ -33,7 +33,7 @@ def _step_view(job: Job, step: Step, progress: Body | None) -> StepView:
     directory = step.result.get("directory")
     newest = progress or step.result.get("progress")
     if newest is None and directory:
-        newest = _newest(Path(directory))
+        newest = newest_progress(Path(directory))
     newest = newest or {}
     memory = step.result.get("memory", [])
     return StepView(
@@ -69,8 +69,8 @@ def read_history(directory: Path, after: int, limit: int) -> list[Body]:
     return [row for row in _rows(directory) if row["episode"] > after][:limit]
 
 
-def _newest(directory: Path) -> Body | None:
-    """The progress that an interrupted step left in its file."""
+def newest_progress(directory: Path) -> Body | None:
+    """The progress that a step left in its file, None where it has not got to any."""
     rows = _rows(directory)
     return {"episode": rows[-1]["episode"], "metrics": rows[-1]} if rows else None
 

@@ -16,7 +16,7 @@ from btc_ai.learning.evaluation.trials import TrialLedger
 from btc_ai.learning.files import disk_errors, replace_durably
 from btc_ai.learning.memory.backend import MB
 from btc_ai.learning.memory.host import HostMemory
-from btc_ai.learning.memory.notes import MemoryLimits
+from btc_ai.learning.memory.notes import MemoryLimits, MemoryNote
 from btc_ai.learning.metrics import EpisodeMetrics
 from btc_ai.learning.model_card import CARD, read_card
 from btc_ai.learning.settings import TrainingSettings
@@ -42,7 +42,7 @@ def train_step(arguments: Body, context: StepContext) -> Body:
     """Audit a plugin's features, then train one bucket; arguments are those of `Runner._train`.
 
     A run that is measured ends as soon as it is rolled back, and where it diverges; `rolled_back`,
-    the reason, is then all it returns.
+    the reason, is then all it returns. One that carries nothing over is not measured.
     """
     settings = TrainingSettings.from_json(arguments["settings"])
     where = {key: arguments[key] for key in ("symbol", "interval", "market")}
@@ -51,6 +51,7 @@ def train_step(arguments: Body, context: StepContext) -> Body:
     require_sound_features(candles, registry, settings, directory, should_stop=context.should_stop)
     began, ledger = time.monotonic(), _ledger(arguments)
     twin = _Twin(directory, arguments["scratch"], settings.seed)
+    twin.paired = not arguments["degraded"]
 
     def on_episode(metrics: EpisodeMetrics) -> None:
         rest = metrics.episodes - metrics.episode
@@ -69,9 +70,14 @@ def train_step(arguments: Body, context: StepContext) -> Body:
             source = arguments["transfer"]["source"]
             target = {"bucket": settings.bucket, "directory": str(directory)}
             ledger.began(report, arguments["run"], source, target)
-        twin.watched = bool(report.kinds)
+        twin.watched = twin.watched and bool(report.kinds)
         context.progress({"transfer": report.to_json()})
 
+    def on_memory(note: MemoryNote) -> None:
+        twin.paired = twin.paired and not note.degraded
+        context.progress({"memory": note.to_json()})
+
+    safeguard = _safeguard(arguments, on_report)
     try:
         result = train_bucket(
             settings,
@@ -82,9 +88,9 @@ def train_step(arguments: Body, context: StepContext) -> Body:
             ledger=TrialLedger(Path(arguments["trials"])),
             lineage={"run": arguments["run"], "symbol": arguments["symbol"]},
             on_episode=on_episode,
-            on_memory=lambda note: context.progress({"memory": note.to_json()}),
+            on_memory=on_memory,
             limits=MemoryLimits(**arguments["memory_limits"]),
-            safeguard=_safeguard(arguments, on_report),
+            safeguard=safeguard,
             should_stop=context.should_stop,
         )
     except TrainingStoppedError as stop:
@@ -92,15 +98,14 @@ def train_step(arguments: Body, context: StepContext) -> Body:
     except RolledBackError as error:
         return {"rolled_back": str(error)}
     except DivergedError as error:
-        if not arguments["scratch"]:
+        if not twin.watched:
             raise
         return {"rolled_back": f"{ROLLED_BACK}{error}"}
     if ledger:
         backend = HostMemory()
         backend.empty_cache()
         ledger.trained(result.weights_sha256, round(backend.read().own / MB, 1))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return {**result.to_json(), "worker_peak_mb": round(peak / 1024, 1)}
+    return {**result.to_json(), "worker_peak_mb": _peak_mb(safeguard)}
 
 
 def judge_step(arguments: Body, context: StepContext) -> Body:
@@ -114,6 +119,9 @@ def judge_step(arguments: Body, context: StepContext) -> Body:
     transfer, failure = arguments["transfer"], arguments["failure"]
     ledger = TransferLedger(Path(transfer["ledger"]), transfer["id"])
     if failure:
+        ledger.not_judged(failure)
+        return {"decision": None, "error": failure}
+    if not arguments["rolled_back"] and (failure := _unlike(directory, scratch)):
         ledger.not_judged(failure)
         return {"decision": None, "error": failure}
     verdict = _verdict(directory, scratch, arguments["settings"]["seed"])
@@ -159,6 +167,18 @@ def _note_verdict(model: Path, transfer: Body, verdict: Body) -> None:
         replace_durably(model / CARD, json.dumps(card, indent=1).encode())
 
 
+def _unlike(directory: Path, scratch: Path) -> str | None:
+    """Why two finished arms are no pair: one of them learned in smaller updates."""
+    degraded = [read_card(arm).get("degraded", False) for arm in (directory, scratch)]
+    if degraded[0] == degraded[1]:
+        return None
+    which = "transferred run" if degraded[0] else "twin from scratch"
+    return (
+        f"not measured: for want of memory the updates of the {which}, and of it alone, are "
+        "smaller than configured"
+    )
+
+
 def _verdict(directory: Path, scratch: Path, seed: int) -> Verdict:
     return compare(read_milestones(directory), read_milestones(scratch), seed=seed)
 
@@ -167,15 +187,15 @@ class _Twin:
     """Watches what the scratch twin has passed, as often as it passes something."""
 
     def __init__(self, directory: Path, scratch: str | None, seed: int) -> None:
-        """`scratch` is None where the run is not measured."""
+        """`scratch` is None where the run is not measured. paired: both learn in the same way."""
         self._directory, self._seed = directory, seed
         self._scratch = Path(scratch) if scratch else None
         self._seen = (0, 0)
-        self.watched = True
+        self.watched, self.paired = scratch is not None, True
 
     def require_as_good(self) -> None:
         """Raises RolledBackError once the milestones that both have passed say so."""
-        if self._scratch is None or not self.watched:
+        if self._scratch is None or not (self.watched and self.paired):
             return
         sizes = _size(self._directory), _size(self._scratch)
         if sizes == self._seen:
@@ -196,6 +216,13 @@ def _size(directory: Path) -> int:
 def _ledger(arguments: Body) -> TransferLedger | None:
     transfer = arguments["transfer"]
     return TransferLedger(Path(transfer["ledger"]), transfer["id"]) if transfer else None
+
+
+def _peak_mb(safeguard: Safeguard | None) -> float:
+    """The most that this process has held, also before a transfer had its peak measured anew."""
+    since = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    before = safeguard.peak_before_mb if safeguard else None
+    return round(max(since, before or 0.0), 1)
 
 
 def _safeguard(arguments: Body, on_report: Any) -> Safeguard | None:

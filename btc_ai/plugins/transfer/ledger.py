@@ -46,6 +46,14 @@ def find_transfer(rows: list[Row], wanted: str | None) -> Row:
     raise TrainingError(f"there is no transfer {wanted!r}; `btc-ai transfer list` lists them")
 
 
+def with_states(rows: list[Row], runs: list[Row]) -> list[Row]:
+    """Each with the `state` of the step that it is of, as in `training.runs`; None where gone."""
+    states = {
+        f"{run['run']}-{step['position']}": step["state"] for run in runs for step in run["steps"]
+    }
+    return [{**row, "state": states.get(row["id"])} for row in rows]
+
+
 def _parse(line: bytes) -> Row | None:
     try:
         row = json.loads(line)

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from btc_ai.api.errors import TrainingError, UsageError
+from btc_ai.api.errors import TrainingError
+from btc_ai.api.settings import require_bucket
 from btc_ai.api.transfer import KINDS, expected_mb, switched_on
-from btc_ai.config import Config, nearest
+from btc_ai.config import Config
 from btc_ai.names import TransferKind
 from btc_ai.paths import latest_model
 from btc_ai.plugins.transfer.messages import PlanBody
@@ -20,9 +21,7 @@ def source_of(config: Config, source: str) -> Path:
     if source not in config.BUCKET_CONFIGS:
         if "/" in source:
             return Path(source)
-        known = config.BUCKET_CONFIGS
-        hint = nearest(source, known)
-        raise UsageError(f"unknown bucket {source!r}{hint}; known are {', '.join(known)}")
+        require_bucket(config, source)
     model = latest_model(config.MODELS_DIR, source)
     if model is None:
         raise TrainingError(
@@ -73,9 +72,7 @@ def _in_order(kinds: Sequence[TransferKind]) -> list[TransferKind]:
 def _target(config: Config, body: PlanBody) -> tuple[list[str], tuple[int, int] | None]:
     section = config.BUCKET_CONFIGS.get(body.target)
     if section is None and body.features is None:
-        known = config.BUCKET_CONFIGS
-        hint = nearest(body.target, known)
-        raise UsageError(f"unknown bucket {body.target!r}{hint}; known are {', '.join(known)}")
+        require_bucket(config, body.target)
     features = body.features if body.features is not None else section.FEATURES if section else []
     return features, (section.MIN_HORIZON, section.MAX_HORIZON) if section else None
 

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 from btc_ai.api.errors import TrainingError, UsageError
 from btc_ai.api.service import Body, Call, Command, Context
+from btc_ai.api.settings import require_bucket
 from btc_ai.api.transfer import switched_on
-from btc_ai.config import SAMPLE_SYMBOL
+from btc_ai.config import SAMPLE_SYMBOL, Config
 from btc_ai.paths import transfers_file
-from btc_ai.plugins.transfer.ledger import find_transfer, read_transfers
+from btc_ai.plugins.transfer.ledger import find_transfer, read_transfers, with_states
 from btc_ai.plugins.transfer.messages import (
     Judged,
     JudgedBody,
@@ -19,7 +20,7 @@ from btc_ai.plugins.transfer.messages import (
     ShowBody,
     StartBody,
 )
-from btc_ai.plugins.transfer.plan import market_of_model, plan
+from btc_ai.plugins.transfer.plan import market_of_model, plan, source_of
 
 IN_TRAINING = ("queued", "running")
 
@@ -56,19 +57,15 @@ class TransferService:
         }
 
     async def _plan(self, body: PlanBody, call: Call) -> Body:
-        return plan(self._context.read_config(), body)
+        """A plan; one that names no features is of a transfer on request, and checked as such."""
+        config = self._context.read_config()
+        return plan(config, body) if body.features is not None else await self._asked(config, body)
 
     async def _start(self, body: StartBody, call: Call) -> Body:
         """Begin a run of the target alone; what it is to be handed is in `plan`."""
         config = self._context.read_config()
-        if body.target not in config.BUCKET_CONFIGS or body.source == body.target:
-            known = ", ".join(config.BUCKET_CONFIGS)
-            raise UsageError(
-                f"cannot transfer from {body.source} to {body.target}; give two of {known}"
-            )
-        await self._refuse_in_training(body.target)
         asked = PlanBody(source=body.source, target=body.target, kinds=body.kinds)
-        planned = plan(config, asked)
+        planned = await self._asked(config, asked)
         if not planned["kinds"]:
             raise TrainingError(
                 f"nothing can be carried from {body.source} to {body.target}: {planned['reason']}"
@@ -84,9 +81,24 @@ class TransferService:
         )
         return {**started, "plan": planned, "notes": [*planned["notes"], *started["notes"]]}
 
+    async def _asked(self, config: Config, body: PlanBody) -> Body:
+        """The plan of a transfer on request, dry or not.
+
+        Raises UsageError for a bucket that there is not and for one bucket twice, TrainingError
+        for a source without a model and a target that is in training.
+        """
+        require_bucket(config, body.target)
+        if body.source == body.target:
+            known = ", ".join(config.BUCKET_CONFIGS)
+            raise UsageError(
+                f"cannot transfer from {body.source} to {body.target}; give two of {known}"
+            )
+        source_of(config, body.source)
+        await self._refuse_in_training(body.target)
+        return plan(config, body)
+
     async def _refuse_in_training(self, target: str) -> None:
-        runs = (await self._context.call("training.runs", {"limit": 500}))["runs"]
-        for run in runs:
+        for run in await self._runs():
             steps = [s for s in run["steps"] if s["bucket"] == target and s["state"] != "done"]
             if run["state"] in IN_TRAINING and steps:
                 raise TrainingError(
@@ -96,10 +108,15 @@ class TransferService:
                 )
 
     async def _list(self, body: ListBody, call: Call) -> Body:
-        return {"transfers": self._rows()[: body.limit]}
+        rows = self._rows()[: body.limit]
+        return {"transfers": with_states(rows, await self._runs())}
 
     async def _show(self, body: ShowBody, call: Call) -> Body:
-        return find_transfer(self._rows(), body.transfer)
+        row = find_transfer(self._rows(), body.transfer)
+        return with_states([row], await self._runs())[0]
+
+    async def _runs(self) -> list[Body]:
+        return list((await self._context.call("training.runs", {"limit": 500}))["runs"])
 
     def _rows(self) -> list[Body]:
         return read_transfers(transfers_file(self._context.config.MODELS_DIR))

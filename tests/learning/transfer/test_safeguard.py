@@ -19,7 +19,7 @@ from btc_ai.errors import TrainingError
 from btc_ai.learning import start as starts
 from btc_ai.learning.bucket import BucketResult, train_bucket
 from btc_ai.learning.memory.backend import Reading
-from btc_ai.learning.model_card import CARD, WEIGHTS
+from btc_ai.learning.model_card import CARD, WEIGHTS, read_card
 from btc_ai.learning.network import QNetwork
 from btc_ai.learning.settings import TrainingSettings
 from btc_ai.learning.start import InitialModel
@@ -115,7 +115,7 @@ def test_memory_is_measured_first_and_the_less_hungry_form_taken(
     result, (report,) = transfer(walk, quick, tmp_path, source, memory)
     assert report.kinds == kinds
     assert (result.transfer or {"kinds": []})["kinds"] == list(kinds)
-    assert len(report.rungs) == memory.emptied == ladder(KINDS).index(kinds)
+    assert len(report.rungs) == memory.emptied - 1 == ladder(KINDS).index(kinds)
     assert all("more than MAX_MEMORY_USAGE (80%)" in rung["reason"] for rung in report.rungs)
     assert report.before["free_mb"] == 2048 + room_mb
     if not kinds:
@@ -170,9 +170,32 @@ def spoil_version(model: Path) -> None:
     (model / CARD).write_text(json.dumps({**card, "format": 99}))
 
 
+def without(*keys: str, value: object = None) -> Callable[[Path], None]:
+    """Takes a key out of a model's card, or gives it another value."""
+
+    def spoil(model: Path) -> None:
+        card = json.loads((model / CARD).read_text())
+        inner = card
+        for key in keys[:-1]:
+            inner = inner[key]
+        inner[keys[-1]] = value
+        if value is None:
+            del inner[keys[-1]]
+        (model / CARD).write_text(json.dumps(card))
+
+    return spoil
+
+
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
+        (without("validation"), "model.json is damaged ('validation' is missing)"),
+        (without("settings", "min_horizon"), "model.json is damaged ('min_horizon' is missing)"),
+        (without("columns", value=7), "model.json is damaged"),
+        (without("horizons", value="x"), "model.json is damaged"),
+        (without("importance", value={"price": 1}), "model.json is damaged"),
+        (without("reward_scale", value="much"), "model.json is damaged"),
+        (without("weights_sha256"), "model.json is damaged"),
         (remove, "there is no model"),
         (spoil_weights, "cannot be used"),
         (spoil_version, "format 99"),
@@ -218,6 +241,43 @@ def test_a_resumed_run_keeps_what_was_decided_however_much_memory_there_is(
     (tmp_path / "run" / DECISION).write_text("{")
     with pytest.raises(TrainingError, match="cannot be read"):
         transfer(walk, quick, tmp_path / "run", source)
+
+
+def test_once_begun_a_run_needs_its_source_no_more(
+    walk: Candles, quick: TrainingSettings, source: Path, tmp_path: Path
+) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(source, model)
+    whole, _ = transfer(walk, quick, tmp_path / "whole", model)
+    asked = iter([False] * (quick.updates_per_episode + 1))
+    with pytest.raises(Exception, match="stopped after episode 1"):
+        transfer(walk, quick, tmp_path / "run", model, should_stop=lambda: next(asked, True))
+    remove(model)
+    resumed, (report,) = transfer(walk, quick, tmp_path / "run", model)
+    assert report.kinds == KINDS
+    assert resumed.weights_sha256 == whole.weights_sha256
+    assert resumed.transfer == whole.transfer
+    assert read_card(resumed.model)["seen"] == read_card(whole.model)["seen"]
+    again, _ = transfer(walk, quick, tmp_path / "run", model)
+    assert again == resumed
+
+
+def test_what_is_still_held_after_the_clean_up_is_measured_and_warned_of(
+    walk: Candles, quick: TrainingSettings, source: Path, tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    class Leaking(FixedMemory):
+        def read(self) -> Reading:
+            return Reading(10 * GB, self.free, GB + self.emptied * self.leak * MB)
+
+        leak = 0
+
+    for leak, warned in ((50, False), (51, True)):
+        memory = Leaking(5 * GB)
+        memory.leak = leak
+        _, (report,) = transfer(walk, quick, tmp_path / str(leak), source, memory)
+        assert report.to_json()["kept_mb"] == leak
+        assert ("more are held than before" in caplog.text) is warned
 
 
 def test_nothing_of_the_source_or_its_teacher_is_left_afterwards(
