@@ -131,7 +131,7 @@ def test_after_a_full_disk_the_run_goes_on_where_it_was(
     walk: Candles, quick: TrainingSettings, undisturbed: BucketResult, tmp_path: Path, code: int
 ) -> None:
     disk = FailingDisk(5, OSError(code, "full"))
-    with pytest.raises(TrainingError, match=r"disk full while writing .*; make space and run"):
+    with pytest.raises(TrainingError, match=r"disk full while writing .*; make space, then go on"):
         train(walk, quick, tmp_path / "full", checkpoint_seconds=0, write=disk)
     episodes: list[int] = []
     resumed = train(walk, quick, tmp_path / "full", on_episode=lambda m: episodes.append(m.episode))
