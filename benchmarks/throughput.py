@@ -27,7 +27,8 @@ BARS = 50_000
 UPDATES = 100
 STEPS = 1_000
 WARM_UP_STEPS = 1_000
-BARS_RATIO, SAMPLES_RATIO, FLOOR_SHARE = 50.0, 8.0, 0.20
+LEAST_BARS = 150_000
+BARS_RATIO, SAMPLES_RATIO, FLOOR_SHARE = 100.0, 8.0, 0.20
 
 
 def make_market() -> tuple[MarketEnvironment, CounterfactualQ]:
@@ -95,6 +96,7 @@ def report(bars: float, steps: float, share: float, parameters: int) -> int:
     print(f"SB3 DQN   {steps:10,.0f} env-steps, {samples:,.0f} gradient samples a CPU-s")
     print(f"network   {parameters:10,} parameters")
     rows = [
+        ("market bars a CPU-s, k", bars / 1e3, LEAST_BARS / 1e3),
         ("market bars : env-steps", bars / steps, BARS_RATIO),
         ("gradient samples", bars / samples, SAMPLES_RATIO),
         ("share of the FLOP floor", share, FLOOR_SHARE),
