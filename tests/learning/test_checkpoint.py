@@ -73,7 +73,7 @@ def test_a_full_disk_leaves_the_checkpoint_before_and_no_rubbish(
         write_durably(path, content)
 
     CheckpointStore(tmp_path).save(1, checkpoint(1))
-    with pytest.raises(TrainingError, match=r"disk full .*00000002; make space, then go on .*--resume"):
+    with pytest.raises(TrainingError, match=r"00000002; make space, then go on .*--resume"):
         CheckpointStore(tmp_path, write=full).save(2, checkpoint(2))
     assert [path.name for path in tmp_path.iterdir()] == ["00000001"]
     loaded = CheckpointStore(tmp_path).load_latest()
