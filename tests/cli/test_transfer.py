@@ -212,7 +212,7 @@ def test_a_target_in_training_is_refused_and_its_run_goes_on(two: House) -> None
 def test_a_study_decides_before_the_bucket_is_trained_and_survives_the_daemon(two: House) -> None:
     two.configure(KNOWLEDGE_TRANSFER={"TRANSFER_VERIFY": "study", "STUDY_SEEDS": 2})
     two.run(*ON_REQUEST[:-1], "2", "--detach")
-    two.wait_for(lambda: two.json("study", "list"))
+    two.wait_for(lambda: "judges the transfer first" in two.run("show"))
     pid = two.daemon_pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)

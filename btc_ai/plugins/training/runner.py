@@ -19,6 +19,7 @@ from btc_ai.plugins.training.view import newest_progress
 
 Body = dict[str, Any]
 
+STUDIED = "study {study} judges the transfer first (`btc-ai study show {study}`)"
 KEPT = ("market", "symbol", "interval", "data_dir", "memory_limits")
 
 
@@ -135,13 +136,13 @@ class Runner:
         self, step: Step, arguments: Body, hear: Callable[[Body], None]
     ) -> tuple[Body, Body | None]:
         """Train a bucket as a study of many seeds advises, and write the verdict down."""
-        results = await study_of(
-            self._context,
-            self._study(step, arguments),
-            self._result(step).get("study"),
-            lambda study: self._note(step, {"study": study}),
-            self._stopping,
-        )
+
+        def begun(study: str) -> None:
+            self._note(step, {"study": study})
+            hear({"said": {"study": STUDIED.format(study=study)}})
+
+        body, known = self._study(step, arguments), self._result(step).get("study")
+        results = await study_of(self._context, body, known, begun, self._stopping)
         verdict, transfer = verdict_of(results), arguments["transfer"]
         if verdict["decision"] == "rolled_back":
             hear({"rolled_back": f"transfer rolled back: {verdict['reason']}"})
