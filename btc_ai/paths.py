@@ -6,7 +6,7 @@ Standard library alone, so that the command line starts fast.
 import os
 from pathlib import Path
 
-from btc_ai.errors import ConfigError
+from btc_ai.errors import BtcAiError, ConfigError
 
 CONFIG_NAME = "btc_ai.json"
 SYSTEM_CONFIG = Path("/etc/btc-ai") / CONFIG_NAME
@@ -83,6 +83,17 @@ def latest_model(models_dir: Path, bucket: str) -> Path | None:
     """The directory of a bucket's latest model, if there is one."""
     link = models_dir / bucket / "latest"
     return link.resolve() if (link / "model.json").is_file() else None
+
+
+def point_latest(model: Path) -> None:
+    """Make a model its bucket's latest, atomically; raises BtcAiError where the disk will not."""
+    try:
+        temporary = model.parent / f".latest-{model.name}"
+        temporary.unlink(missing_ok=True)
+        temporary.symlink_to(model.name)
+        temporary.replace(model.parent / "latest")
+    except OSError as error:
+        raise BtcAiError(f"cannot write to {model.parent}: {error.strerror}") from None
 
 
 def trials_file(models_dir: Path) -> Path:

@@ -70,17 +70,21 @@ def train(
         "interval": interval,
         "market": market,
     }
+    begin(here, "training.start", body, detach=detach, as_json=as_json)
+
+
+def begin(here: Globals, kind: str, body: Body, *, detach: bool, as_json: bool) -> None:
+    """Send a command that begins a run, and follow it unless told to `detach`."""
     with connect(here) as client:
         feed = client.subscribe("training.")
-        started = client.call("training.start", body)
+        started = client.call(kind, body)
         run = str(started["run"])
         if as_json:
             print_json({"event": "started", **started})
         else:
             here.say("; ".join([f"run {run}: {started['state']}", *started["notes"]]))
-        if detach:
-            return
-        raise typer.Exit(follow(here, client, feed, run, as_json=as_json))
+        if not detach:
+            raise typer.Exit(follow(here, client, feed, run, as_json=as_json))
 
 
 def watch(ctx: typer.Context, run: Run = None, as_json: Json = False) -> None:

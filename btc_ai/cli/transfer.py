@@ -54,7 +54,10 @@ def transfer(
     if dry_run:
         _dry_run(ctx, body, as_json)
     else:
-        _start(ctx, {**body, "episodes": episodes}, detach, as_json)
+        from btc_ai.cli.train import begin
+
+        body |= {"episodes": episodes}
+        begin(current(ctx), "transfer.start", body, detach=detach, as_json=as_json)
 
 
 def _dry_run(ctx: typer.Context, body: Body, as_json: bool) -> None:
@@ -87,23 +90,6 @@ def _plan_lines(plan: Body) -> list[str]:
         f"  memory    at most {plan['expected_mb']:g} MB",
         *(f"  note      {note}" for note in plan["notes"]),
     ]
-
-
-def _start(ctx: typer.Context, body: Body, detach: bool, as_json: bool) -> None:
-    from btc_ai.cli.daemon import connect
-    from btc_ai.cli.train import follow
-
-    here = current(ctx)
-    with connect(here) as client:
-        feed = client.subscribe("training.")
-        started = client.call("transfer.start", body)
-        run = str(started["run"])
-        if as_json:
-            print_json({"event": "started", **started})
-        else:
-            here.say("; ".join([f"run {run}: {started['state']}", *started["notes"]]))
-        if not detach:
-            raise typer.Exit(follow(here, client, feed, run, as_json=as_json))
 
 
 @app.command("list")

@@ -1,10 +1,7 @@
 """The built-in executors and those of the installed plugins, by name."""
 
-import pluggy
-
-from btc_ai.api import hooks
-from btc_ai.api.discovery import discover
 from btc_ai.api.executor import Executor, MakeExecutor
+from btc_ai.api.registration import register_installed
 from btc_ai.api.service import Logger
 from btc_ai.errors import PluginError, UsageError
 from btc_ai.execution.inline import InlineExecutor
@@ -54,14 +51,10 @@ def _process(workers: int | None, address: str | None) -> Executor:
 def installed_executors(log: Logger) -> Executors:
     """A registry of all executors there are; a plugin that fails is left out, and logged."""
     registry = builtin_executors()
-    for found in discover():
-        if found.problem or found.manifest is None or not found.manifest.executors:
-            continue
-        manager = pluggy.PluginManager("btc_ai")
-        manager.add_hookspecs(hooks)
-        try:
-            manager.register(found.load())
-            manager.hook.btc_ai_executors(registry=registry)
-        except Exception:  # a fence: plugin load
-            log.error("plugin executors", plugin=found.entry_point.name, exc_info=True)
+    register_installed(
+        "executors",
+        lambda manifest: manifest.executors,
+        lambda hook: hook.btc_ai_executors(registry=registry),
+        log,
+    )
     return registry

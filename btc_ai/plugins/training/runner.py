@@ -1,7 +1,6 @@
 """Works through one run: train a bucket, pause, train the next, in one warm worker process."""
 
 import asyncio
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from btc_ai.api.journal import Job, Step
 from btc_ai.api.service import Context
 from btc_ai.api.step import StepStoppedError
 from btc_ai.config import DEFAULT_MAX_MEMORY_USAGE
-from btc_ai.paths import latest_model, transfers_file, trials_file
+from btc_ai.paths import latest_model, point_latest, transfers_file, trials_file
 from btc_ai.plugins.training.arms import Arms
 from btc_ai.plugins.training.plan import next_step
 from btc_ai.plugins.training.studied import study_of, verdict_of
@@ -103,7 +102,7 @@ class Runner:
         if self._is_untouched(step, verdict):
             done["transfer"] = {**done["transfer"], "untouched": True}
         else:
-            self._link_latest(Path(outcome["model"]))
+            point_latest(Path(outcome["model"]))
         self._set(journal.set_step(self.job.id, step.position, state="done", result=done))
         if verdict:
             await self._tell_verdict(step, verdict)
@@ -246,7 +245,7 @@ class Runner:
             self._hear_of_transfer(step, body["transfer"])
             return
         if "said" in body:
-            self._hear_of_twin(step, body["said"])
+            self._hear_said(step, body["said"])
             return
         if "rolled_back" in body:
             self._note(step, {"rolled_back": body["rolled_back"]})
@@ -263,8 +262,8 @@ class Runner:
         reason = {"reason": report["reason"]} if report["reason"] else {}
         self._note(step, {"transfer": {**plan, **reason, "kinds": carried, "report": report}})
 
-    def _hear_of_twin(self, step: Step, said: Body) -> None:
-        """Keep what is said of the twin; that there is one core is said once a run."""
+    def _hear_said(self, step: Step, said: Body) -> None:
+        """Keep what is said of how a transfer is measured; of one core, once a run."""
         plans = [other.result.get("transfer") or {} for other in self.job.steps]
         known = any("one_core" in plan.get("said", {}) for plan in plans)
         new = {key: text for key, text in said.items() if not (known and key == "one_core")}
@@ -279,7 +278,7 @@ class Runner:
             job = self._context.journal.set_step(
                 self.job.id, step.position, state="running", result=result
             )
-        except BtcAiError as error:  # the ledger has it too
+        except BtcAiError as error:  # the ledger, or the model's card, has it too
             self._context.log.error("journal", run=self.job.id, error=str(error))
         else:
             self._set(job)
@@ -292,30 +291,9 @@ class Runner:
                 return
             self._context.log.warning(note["text"], run=self.job.id)
         if note["what"] in ("rung", "no_gpu"):
-            self._keep(step, note)
+            self._note(step, {"memory": [*self._result(step).get("memory", []), note]})
         self._noted(self.job, step, note)
-
-    def _keep(self, step: Step, note: Body) -> None:
-        result = self._result(step)
-        result = {**result, "memory": [*result.get("memory", []), note]}
-        try:
-            self.job = self._context.journal.set_step(
-                self.job.id, step.position, state="running", result=result
-            )
-        except BtcAiError as error:  # the model's card tells it too, at the end
-            self._context.log.error("journal", run=self.job.id, error=str(error))
 
     def _result(self, step: Step) -> Body:
         """The step's result as it is now."""
         return next(one.result for one in self.job.steps if one.position == step.position)
-
-    @staticmethod
-    def _link_latest(directory: Path) -> None:
-        """Point the bucket's `latest` at this model, atomically."""
-        try:
-            temporary = directory.parent / f".latest-{directory.name}"
-            temporary.unlink(missing_ok=True)
-            temporary.symlink_to(directory.name)
-            os.replace(temporary, directory.parent / "latest")  # noqa: PTH105
-        except OSError as error:
-            raise BtcAiError(f"cannot write to {directory.parent}: {error.strerror}") from None

@@ -48,31 +48,14 @@ class ShowBody(_Command):
     transfer: str | None = None
 
 
-class JudgedBody(_Command):
-    """The training service says how a transfer was measured; fields as of `Judged`."""
-
-    transfer: str
-    run: str
-    position: int
-    bucket: str
-    decision: str | None
-    reason: str | None
-    difference: float | None
-    low: float | None
-    high: float | None
-    share: float | None
-
-
-class Judged(Event):
-    """A transfer has been measured.
+class _Verdict(BaseModel):
+    """How a transfer was measured.
 
     decision: `kept`, `rolled_back`, or None where it could not be measured, with the `reason`.
     difference: to the scratch twin, net bps a bar on validation, with its 95 % interval, at `share`
     of the budget.
     """
 
-    kind = "transfer.verdict"
-
     transfer: str
     run: str
     position: int
@@ -83,3 +66,13 @@ class Judged(Event):
     low: float | None
     high: float | None
     share: float | None
+
+
+class JudgedBody(_Verdict, _Command):
+    """The training service says how a transfer was measured."""
+
+
+class Judged(_Verdict, Event):
+    """A transfer has been measured."""
+
+    kind = "transfer.verdict"
