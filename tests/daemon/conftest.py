@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from btc_ai.bus.broker import Broker
@@ -97,11 +98,7 @@ def descriptors() -> int:
 
 
 def children() -> list[int]:
-    return [
-        int(pid)
-        for task in Path("/proc/self/task").iterdir()
-        for pid in (task / "children").read_text().split()
-    ]
+    return [child.pid for child in psutil.Process().children()]
 
 
 async def until(what: Any, limit: float = 20) -> None:
