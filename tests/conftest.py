@@ -9,11 +9,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
@@ -107,11 +108,12 @@ class House:
     @property
     def worker_pids(self) -> list[int]:
         """The daemon's worker processes."""
-        pid = self.daemon_pid
-        if pid is None:
-            return []
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-        return [int(one) for one in children.split()]
+        pid, found = self.daemon_pid, []
+        with suppress(psutil.Error):  # they come and go meanwhile
+            for child in psutil.Process(pid).children() if pid else ():
+                with suppress(psutil.Error):
+                    found += [child.pid] if "btc_ai.daemon.worker" in child.cmdline() else []
+        return found
 
     def wait_for(self, what: Any, limit: float = 60) -> None:
         """Until `what()` holds."""

@@ -21,7 +21,10 @@ from btc_ai.config import (
     KnowledgeTransfer,
     Logging,
     Monitoring,
+    PluginSection,
     ProgressiveTraining,
+    Remote,
+    Supervision,
     UpdateSystem,
     load_config,
 )
@@ -33,6 +36,7 @@ SHIPPED = REPOSITORY / "config" / "btc_ai.json"
 GUIDE = REPOSITORY.parent / "shared" / "spec" / "guide.md"
 SECTIONS = (
     Config, BucketConfig, ProgressiveTraining, KnowledgeTransfer, Monitoring, UpdateSystem, Logging,
+    PluginSection, Remote, Supervision,
 )  # fmt: skip
 NOBODY = 65534
 

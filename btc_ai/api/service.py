@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel
 
@@ -14,12 +14,18 @@ from btc_ai.config import Config
 Body = dict[str, Any]
 
 
+Role = Literal["viewer", "operator"]
+"""Who may send a command: a viewer reads and watches, an operator may do everything."""
+
+
 @dataclass(frozen=True)
 class Call:
-    """The command being answered."""
+    """The command being answered. `who` sent it, in words for the audit."""
 
     id: str
     source: str
+    role: Role = "operator"
+    who: str = "local"
 
 
 @dataclass(frozen=True)
@@ -27,13 +33,15 @@ class Command:
     """One command a service answers: a row of the dispatch table.
 
     `handler` gets the checked body and returns the result's body; it raises a `BtcAiError` for what
-    a user can mend. It answers within `timeout` seconds.
+    a user can mend. It answers within `timeout` seconds. `role` is the least that may send it;
+    `operator` is for whatever changes something.
     """
 
     kind: str
     body: type[BaseModel]
     handler: Callable[[Any, Call], Awaitable[Body]]
     timeout: float = 10.0
+    role: Role = "operator"
 
 
 class Service(Protocol):

@@ -31,8 +31,8 @@ class DaemonCommands:
     def commands(self) -> Sequence[Command]:
         """The rows of the dispatch table."""
         return (
-            Command("daemon.ping", Nothing, self._ping),
-            Command("daemon.status", Nothing, self._status),
+            Command("daemon.ping", Nothing, self._ping, role="viewer"),
+            Command("daemon.status", Nothing, self._status, role="viewer"),
             Command("daemon.stop", Nothing, self._end),
         )
 

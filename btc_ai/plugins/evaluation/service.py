@@ -41,8 +41,8 @@ class EvaluationService:
             Command("evaluation.evaluate", EvaluateBody, self._evaluate),
             Command("evaluation.audit", AuditBody, self._audit),
             Command("evaluation.pipeline", PipelineBody, self._pipeline),
-            Command("evaluation.show", JobBody, self._show),
-            Command("evaluation.result", ResultBody, self._result),
+            Command("evaluation.show", JobBody, self._show, role="viewer"),
+            Command("evaluation.result", ResultBody, self._result, role="viewer"),
             Command("evaluation.stop", JobBody, self._stop, STOP_LIMIT_S),
         )
 

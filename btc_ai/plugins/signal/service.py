@@ -30,8 +30,8 @@ class SignalService:
     def commands(self) -> Sequence[Command]:
         """The rows of the dispatch table."""
         return (
-            Command("signal.predict", PredictBody, self._predict, PREDICT_LIMIT_S),
-            Command("signal.follow", FollowBody, self._follow),
+            Command("signal.predict", PredictBody, self._predict, PREDICT_LIMIT_S, role="viewer"),
+            Command("signal.follow", FollowBody, self._follow, role="viewer"),
         )
 
     async def start(self) -> None:

@@ -34,8 +34,8 @@ class StudyService:
         """The rows of the dispatch table."""
         return (
             Command("study.transfer", TransferStudyBody, self._transfer),
-            Command("study.list", ListBody, self._list),
-            Command("study.show", StudyBody, self._show),
+            Command("study.list", ListBody, self._list, role="viewer"),
+            Command("study.show", StudyBody, self._show, role="viewer"),
             Command("study.stop", StudyBody, self._stop, STOP_LIMIT_S),
             Command("study.continue", StudyBody, self._continue),
         )

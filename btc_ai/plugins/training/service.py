@@ -39,9 +39,9 @@ class TrainingService:
         """The rows of the dispatch table."""
         return (
             Command("training.start", StartBody, self._start_run),
-            Command("training.runs", RunsBody, self._runs),
-            Command("training.show", RunBody, self._show),
-            Command("training.history", HistoryBody, self._history),
+            Command("training.runs", RunsBody, self._runs, role="viewer"),
+            Command("training.show", RunBody, self._show, role="viewer"),
+            Command("training.history", HistoryBody, self._history, role="viewer"),
             Command("training.stop", RunBody, self._stop_run, STOP_LIMIT_S),
             Command("training.pause", RunBody, self._pause_run, STOP_LIMIT_S),
             Command("training.continue", RunBody, self._continue_run),

@@ -35,10 +35,10 @@ class TransferService:
     def commands(self) -> Sequence[Command]:
         """The rows of the dispatch table."""
         return (
-            Command("transfer.plan", PlanBody, self._plan),
+            Command("transfer.plan", PlanBody, self._plan, role="viewer"),
             Command("transfer.start", StartBody, self._start),
-            Command("transfer.list", ListBody, self._list),
-            Command("transfer.show", ShowBody, self._show),
+            Command("transfer.list", ListBody, self._list, role="viewer"),
+            Command("transfer.show", ShowBody, self._show, role="viewer"),
             Command("transfer.judged", JudgedBody, self._judged),
         )
 

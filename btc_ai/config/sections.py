@@ -1,15 +1,11 @@
-"""The JSON configuration, typed: every key of the guide, upper case as there.
+"""The sections of the configuration, typed: every key of the guide, upper case as there.
 
-Directories are relative to the file that names them. `load_config` reports all that is wrong at
-once, each with the key's path, the value, and what is allowed.
+Directories are relative to the file that names them.
 """
 
 import difflib
-import json
 import logging
-import math
 import re
-from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,16 +16,12 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    ValidationError,
     ValidationInfo,
     field_serializer,
     field_validator,
 )
-from pydantic_core import ErrorDetails
 
-from btc_ai.errors import ConfigError
 from btc_ai.names import LearnerName, TransferVerify
-from btc_ai.paths import find_config, user_data
 
 BUILTIN_FEATURES = (
     "price", "volume", "macd", "rsi", "ema", "bollinger", "ichimoku", "fibonacci",
@@ -74,6 +66,8 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(gt=0, le=10**9)]
 NAME_WORDS = "at most 64 of A-Z, a-z, 0-9, - and _, a letter or digit first"
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+PLUGIN_NAME_WORDS = "at most 32 of a-z, 0-9, - and _, a letter first"
+PluginName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
 Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 
@@ -211,7 +205,50 @@ class Logging(Section):
     )
 
 
-def _default_buckets() -> dict[str, BucketConfig]:
+class Supervision(Section):
+    """When a worker process is held to be stalled, or to take too much."""
+
+    STALLED_AFTER: float = Field(
+        120, gt=0, description="Seconds of silence after which a worker is shown as stalled"
+    )
+    KILL_STALLED_AFTER: float = Field(
+        3600, gt=0, description="Seconds of silence after which it is killed and restarted"
+    )
+    WORKER_MEMORY_MB: Count | None = Field(
+        None, description="Memory a worker may allocate, MiB; null: as much as there is"
+    )
+
+
+class PluginSection(Section):
+    """What a plugin is allowed and told."""
+
+    ENABLED: bool = Field(True, description="Load the plugin")
+    ISOLATION: Literal["daemon", "process"] | None = Field(
+        None,
+        description="Where its service runs; null: bundled ones in the daemon, others in a "
+        "process of their own",
+    )
+    MEMORY_LIMIT_MB: Count = Field(
+        1024, description="Memory it may allocate in a process of its own, MiB"
+    )
+    SETTINGS: dict[str, Any] = Field(
+        default_factory=dict, description="Its own settings; the plugin checks them"
+    )
+
+
+class Remote(Section):
+    """Commands and events over TCP, for clients with a key (`btc-ai keys new`)."""
+
+    ENABLED: bool = Field(False, description="Listen on TCP; needs keys")
+    ADDRESS: str = Field(
+        "127.0.0.1", min_length=1, max_length=253, description="Address to listen on"
+    )
+    COMMAND_PORT: int = Field(5570, ge=1, le=65535, description="TCP port for commands")
+    EVENT_PORT: int = Field(5571, ge=1, le=65535, description="TCP port for events")
+
+
+def default_buckets() -> dict[str, BucketConfig]:
+    """The guide's four."""
     horizons = {"Scalping": (1, 72), "Short": (6, 144), "Medium": (24, 288), "Long": (72, 576)}
     return {
         name: BucketConfig(
@@ -227,6 +264,9 @@ class Config(Section):
     MODELS_DIR: Directory = Field(Path("Models"), description="Directory for saving models")
     DATA_DIR: Directory = Field(Path("Data"), description="Directory for training data")
     LOG_DIR: Directory = Field(Path("Logs"), description="Directory for log files")
+    KEYS_DIR: Directory = Field(
+        Path("Keys"), description="Directory for the keys of clients over TCP"
+    )
 
     SYMBOL: str = Field(
         "BTC/USDT", pattern=SYMBOL_PATTERN, description="Market to train on, BASE/QUOTE"
@@ -256,7 +296,7 @@ class Config(Section):
     )
 
     BUCKET_CONFIGS: dict[Name, BucketConfig] = Field(
-        default_factory=_default_buckets, min_length=1, description="The buckets, by name"
+        default_factory=default_buckets, min_length=1, description="The buckets, by name"
     )
     PROGRESSIVE_TRAINING: ProgressiveTraining = Field(  # type: ignore[assignment]  # validated
         default_factory=dict, description="Training buckets one after the other"
@@ -273,10 +313,23 @@ class Config(Section):
     LOGGING: Logging = Field(
         default_factory=Logging, description="What is logged, where, and in which form"
     )
+    SUPERVISION: Supervision = Field(
+        default_factory=Supervision, description="When a worker is stalled, or takes too much"
+    )
+    REMOTE: Remote = Field(
+        default_factory=Remote, description="Commands and events over TCP, for clients with a key"
+    )
+    PLUGINS: dict[PluginName, PluginSection] = Field(
+        default_factory=dict, description="What a plugin is allowed and told, by its name"
+    )
 
-    @field_serializer("MODELS_DIR", "DATA_DIR", "LOG_DIR")
+    @field_serializer("MODELS_DIR", "DATA_DIR", "LOG_DIR", "KEYS_DIR")
     def _as_text(self, path: Path) -> str:
         return str(path)
+
+    def plugin(self, name: str) -> PluginSection:
+        """What the configuration says of a plugin, or the defaults."""
+        return self.PLUGINS.get(name) or PluginSection()
 
     @field_validator("MEMORY_WARNING_PERCENT")
     @classmethod
@@ -300,112 +353,3 @@ def nearest(word: str, known: Collection[str]) -> str:
     folded = {name.casefold(): name for name in known}
     close = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
     return f" (did you mean {folded[close[0]]!r}?)" if close else ""
-
-
-def _section_at(loc: tuple[str | int, ...]) -> type[BaseModel] | None:
-    """The section whose key stands last in `loc`."""
-    section: type[BaseModel] | None = Config
-    for part in loc[:-1]:
-        if section is None:
-            section = BucketConfig  # loc is BUCKET_CONFIGS, name, key
-            continue
-        field = section.model_fields.get(str(part))
-        inner = field.annotation if field else None
-        section = inner if isinstance(inner, type) and issubclass(inner, BaseModel) else None
-    return section
-
-
-def _path(loc: tuple[str | int, ...]) -> str:
-    parts = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc)
-    return parts.lstrip(".") or "the file"
-
-
-def _describe(error: ErrorDetails) -> str:
-    """One line for one thing wrong: path, value, what is allowed."""
-    loc = error["loc"]
-    if error["type"] == "extra_forbidden":
-        section = _section_at(loc)
-        hint = nearest(str(loc[-1]), section.model_fields if section else ())
-        return f"{_path(loc)}: unknown key{hint}"
-    if error["type"] == "missing":
-        return f"{_path(loc)}: is missing"
-    if loc[-1:] == ("[key]",):
-        return f"{_path(loc[:-2])}: {error['input']!r} is no name of a bucket; use {NAME_WORDS}"
-    message = error["msg"].removeprefix("Value error, ").replace("Input should", "should")
-    value = json.dumps(error["input"], default=str)
-    shown = value if len(value) <= 60 else value[:57] + "..."
-    return f"{_path(loc)}: {shown} {message}" if len(loc) else message
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    key, count = Counter(key for key, _ in pairs).most_common(1)[0] if pairs else ("", 1)
-    if count > 1:
-        raise ValueError(f"the key {key} stands there twice")
-    return dict(pairs)
-
-
-def _finite(text: str) -> float:
-    if not math.isfinite(value := float(text)):
-        raise ValueError(f"{text} is no number")
-    return value
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        raw = json.loads(
-            path.read_text(encoding="utf-8-sig"),  # some editors put a mark before the text
-            object_pairs_hook=_no_duplicates,
-            parse_constant=_finite,
-            parse_float=_finite,
-        )
-    except FileNotFoundError:
-        raise ConfigError(
-            f"there is no configuration file {path}; write one with `btc-ai config init {path}`"
-        ) from None
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
-    except json.JSONDecodeError as error:
-        raise ConfigError(
-            f"{path} is not JSON: {error.msg} in line {error.lineno}, column {error.colno}"
-        ) from None
-    except RecursionError:
-        raise ConfigError(f"{path} is nested too deep to be a configuration") from None
-    except ValueError as error:
-        raise ConfigError(f"{path}: {error}") from None
-    if not isinstance(raw, dict):
-        raise ConfigError(f"{path}: the file must hold one JSON object, as `config init` writes it")
-    return raw
-
-
-def _named_elsewhere(raw: dict[str, Any]) -> dict[str, Any]:
-    """What one section is checked against in others, be they sound or not."""
-    buckets, limit = raw.get("BUCKET_CONFIGS"), raw.get("MAX_EPISODES")
-    return {
-        "buckets": list(buckets if isinstance(buckets, dict) and buckets else _default_buckets()),
-        "max_episodes": limit if isinstance(limit, int) and limit > 0 else DEFAULT_MAX_EPISODES,
-    }
-
-
-def default_config() -> Config:
-    """The documented defaults, with the user's own folders for models, candles and logs."""
-    return Config.model_validate({}, context={"base": user_data()})
-
-
-def load_config(
-    path: Path | None = None, *, features: Collection[str] = BUILTIN_FEATURES
-) -> Config:
-    """Read the configuration at `path`; without a path, the one `find_config` finds, or defaults.
-
-    `features` are the names that FEATURES may contain. Raises `ConfigError` listing everything
-    that is wrong.
-    """
-    path = path or find_config()
-    if path is None:
-        return default_config()
-    raw = _read(path)
-    context = {"base": path.parent, "features": tuple(features), **_named_elsewhere(raw)}
-    try:
-        return Config.model_validate(raw, context=context)
-    except ValidationError as error:
-        lines = "\n".join(f"  {_describe(detail)}" for detail in error.errors())
-        raise ConfigError(f"{path} has {error.error_count()} to mend:\n{lines}") from None

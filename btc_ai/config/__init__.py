@@ -1,0 +1,48 @@
+"""The JSON configuration, typed: its sections, and how it is read."""
+
+from btc_ai.config.load import default_config, load_config
+from btc_ai.config.sections import (
+    BUILTIN_FEATURES,
+    DEFAULT_MAX_EPISODES,
+    DEFAULT_MAX_MEMORY_USAGE,
+    HORIZON_LIMIT,
+    INTERVAL_PATTERN,
+    SAMPLE_SYMBOL,
+    SYMBOL_PATTERN,
+    BucketConfig,
+    Config,
+    KnowledgeTransfer,
+    Logging,
+    Monitoring,
+    PluginSection,
+    ProgressiveTraining,
+    Remote,
+    Section,
+    Supervision,
+    UpdateSystem,
+    nearest,
+)
+
+__all__ = [
+    "BUILTIN_FEATURES",
+    "DEFAULT_MAX_EPISODES",
+    "DEFAULT_MAX_MEMORY_USAGE",
+    "HORIZON_LIMIT",
+    "INTERVAL_PATTERN",
+    "SAMPLE_SYMBOL",
+    "SYMBOL_PATTERN",
+    "BucketConfig",
+    "Config",
+    "KnowledgeTransfer",
+    "Logging",
+    "Monitoring",
+    "PluginSection",
+    "ProgressiveTraining",
+    "Remote",
+    "Section",
+    "Supervision",
+    "UpdateSystem",
+    "default_config",
+    "load_config",
+    "nearest",
+]

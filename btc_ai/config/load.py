@@ -1,0 +1,140 @@
+"""Reads the configuration file, and says all that is wrong with it at once.
+
+Each fault comes with the key's path, the value, and what is allowed.
+"""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from btc_ai.config.sections import (
+    BUILTIN_FEATURES,
+    DEFAULT_MAX_EPISODES,
+    NAME_WORDS,
+    PLUGIN_NAME_WORDS,
+    BucketConfig,
+    Config,
+    PluginSection,
+    default_buckets,
+    nearest,
+)
+from btc_ai.errors import ConfigError
+from btc_ai.paths import find_config, user_data
+
+
+def _section_at(loc: tuple[str | int, ...]) -> type[BaseModel] | None:
+    """The section whose key stands last in `loc`."""
+    section: type[BaseModel] | None = Config
+    named = PluginSection if loc[0] == "PLUGINS" else BucketConfig
+    for part in loc[:-1]:
+        if section is None:
+            section = named  # loc is BUCKET_CONFIGS or PLUGINS, name, key
+            continue
+        field = section.model_fields.get(str(part))
+        inner = field.annotation if field else None
+        section = inner if isinstance(inner, type) and issubclass(inner, BaseModel) else None
+    return section
+
+
+def _path(loc: tuple[str | int, ...]) -> str:
+    parts = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc)
+    return parts.lstrip(".") or "the file"
+
+
+def _describe(error: ErrorDetails) -> str:
+    """One line for one thing wrong: path, value, what is allowed."""
+    loc = error["loc"]
+    if error["type"] == "extra_forbidden":
+        section = _section_at(loc)
+        hint = nearest(str(loc[-1]), section.model_fields if section else ())
+        return f"{_path(loc)}: unknown key{hint}"
+    if error["type"] == "missing":
+        return f"{_path(loc)}: is missing"
+    if loc[-1:] == ("[key]",):
+        what = "plugin" if loc[0] == "PLUGINS" else "bucket"
+        words = PLUGIN_NAME_WORDS if what == "plugin" else NAME_WORDS
+        return f"{_path(loc[:-2])}: {error['input']!r} is no name of a {what}; use {words}"
+    message = error["msg"].removeprefix("Value error, ").replace("Input should", "should")
+    value = json.dumps(error["input"], default=str)
+    shown = value if len(value) <= 60 else value[:57] + "..."
+    return f"{_path(loc)}: {shown} {message}" if len(loc) else message
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    key, count = Counter(key for key, _ in pairs).most_common(1)[0] if pairs else ("", 1)
+    if count > 1:
+        raise ValueError(f"the key {key} stands there twice")
+    return dict(pairs)
+
+
+def _finite(text: str) -> float:
+    if not math.isfinite(value := float(text)):
+        raise ValueError(f"{text} is no number")
+    return value
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        raw = json.loads(
+            path.read_text(encoding="utf-8-sig"),  # some editors put a mark before the text
+            object_pairs_hook=_no_duplicates,
+            parse_constant=_finite,
+            parse_float=_finite,
+        )
+    except FileNotFoundError:
+        raise ConfigError(
+            f"there is no configuration file {path}; write one with `btc-ai config init {path}`"
+        ) from None
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
+    except json.JSONDecodeError as error:
+        raise ConfigError(
+            f"{path} is not JSON: {error.msg} in line {error.lineno}, column {error.colno}"
+        ) from None
+    except RecursionError:
+        raise ConfigError(f"{path} is nested too deep to be a configuration") from None
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path}: the file must hold one JSON object, as `config init` writes it")
+    return raw
+
+
+def _named_elsewhere(raw: dict[str, Any]) -> dict[str, Any]:
+    """What one section is checked against in others, be they sound or not."""
+    buckets, limit = raw.get("BUCKET_CONFIGS"), raw.get("MAX_EPISODES")
+    return {
+        "buckets": list(buckets if isinstance(buckets, dict) and buckets else default_buckets()),
+        "max_episodes": limit if isinstance(limit, int) and limit > 0 else DEFAULT_MAX_EPISODES,
+    }
+
+
+def default_config() -> Config:
+    """The documented defaults, with the user's own folders for models, candles and logs."""
+    return Config.model_validate({}, context={"base": user_data()})
+
+
+def load_config(
+    path: Path | None = None, *, features: Collection[str] = BUILTIN_FEATURES
+) -> Config:
+    """Read the configuration at `path`; without a path, the one `find_config` finds, or defaults.
+
+    `features` are the names that FEATURES may contain. Raises `ConfigError` listing everything
+    that is wrong.
+    """
+    path = path or find_config()
+    if path is None:
+        return default_config()
+    raw = _read(path)
+    context = {"base": path.parent, "features": tuple(features), **_named_elsewhere(raw)}
+    try:
+        return Config.model_validate(raw, context=context)
+    except ValidationError as error:
+        lines = "\n".join(f"  {_describe(detail)}" for detail in error.errors())
+        raise ConfigError(f"{path} has {error.error_count()} to mend:\n{lines}") from None
