@@ -1,7 +1,7 @@
 """Commands, from an explicit table: kind → body model → handler. Nothing goes by attribute name."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from pydantic import BaseModel, ValidationError
 
@@ -31,8 +31,7 @@ class Dispatcher:
         """An empty table."""
         self._log = log
         self._table: dict[str, Command] = {}
-        self._withdrawn: dict[str, str] = {}
-        self._expected: dict[str, asyncio.Event] = {}
+        self._expected: dict[str, tuple[asyncio.Event, Callable[[], str]]] = {}
         self.tasks = Tasks(log)
 
     def add(self, commands: Iterable[Command]) -> None:
@@ -48,20 +47,13 @@ class Dispatcher:
         """Take rows out again."""
         for command in commands:
             self._table.pop(command.kind, None)
-            self._withdrawn.pop(command.kind, None)
 
-    def expect(self, prefix: str, there: asyncio.Event) -> None:
-        """Let a command that begins so, and is not in the table, wait until its plugin is there."""
-        self._expected[prefix] = there
+    def expect(self, prefix: str, there: asyncio.Event, why_not: Callable[[], str]) -> None:
+        """Let a command of a plugin that is not in the table wait until the plugin is `there`.
 
-    def withdraw(self, commands: Iterable[Command], reason: str) -> None:
-        """Answer these with `reason` from now on: what offered them does not work."""
-        self._withdrawn |= dict.fromkeys((command.kind for command in commands), reason)
-
-    def restore(self, commands: Iterable[Command]) -> None:
-        """Answer these again."""
-        for command in commands:
-            self._withdrawn.pop(command.kind, None)
+        Where the table lacks it even then, `why_not` says why; nothing: there is no such command.
+        """
+        self._expected[prefix] = there, why_not
 
     @property
     def kinds(self) -> list[str]:
@@ -70,14 +62,20 @@ class Dispatcher:
 
     async def answer(self, kind: str, body: Body, call: Call) -> Body:
         """The result of one command. Raises BtcAiError; never anything else."""
-        if kind not in self._table and (there := self._expected.get(kind.partition(".")[0])):
-            await there.wait()
-        command = self._table.get(kind)
-        if command is None:
-            raise CommandError("unknown_kind", f"{kind} is not a command of this daemon")
-        if reason := self._withdrawn.get(kind):
-            raise PluginError(f"{kind} is not available: {reason}")
+        command = self._table.get(kind) or await self._expect(kind)
         return await run_command(command, body, call, self._log)
+
+    async def _expect(self, kind: str) -> Command:
+        """The row that a plugin adds once it is there. Raises BtcAiError where it adds none."""
+        expected = self._expected.get(kind.partition(".")[0])
+        if expected is not None:
+            there, why_not = expected
+            await there.wait()
+            if kind in self._table:
+                return self._table[kind]
+            if reason := why_not():
+                raise PluginError(f"{kind} is not available: {reason}")
+        raise CommandError("unknown_kind", f"{kind} is not a command of this daemon")
 
     async def handle(self, broker: Broker, envelope: Envelope, peer: Peer) -> None:
         """Answer a command from the socket in a task of its own."""

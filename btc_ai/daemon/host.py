@@ -20,8 +20,11 @@ from btc_ai.errors import PluginError, UsageError
 
 START_LIMIT_S = 10.0
 STOP_LIMIT_S = 60.0
-SETTLED = ("refused", "disabled", "broken", "ready", "idle", "failed", "stopped", "stalled")
+UNUSABLE = ("refused", "disabled", "broken", "failed", "stopped")
+SETTLED = (*UNUSABLE, "ready", "idle", "stalled")
 """The states in which a plugin's commands are known, or will not come."""
+FAULTY = ("refused", "broken", "failed", "restarting", "stalled")
+"""Those that are logged as errors."""
 
 
 @dataclass
@@ -45,6 +48,13 @@ class Record:
     def version(self) -> str:
         """Its version, as far as it is known."""
         return self.found.manifest.version if self.found.manifest else "?"
+
+    def why_not(self) -> str:
+        """Why its commands cannot be had; empty where they can."""
+        if self.state not in UNUSABLE:
+            return ""
+        detail = f": {self.detail[:1000]}" if self.detail else ""
+        return f"the plugin {self.name} is {self.state}{detail}"
 
     def as_body(self) -> Body:
         """For `daemon.status`."""
@@ -136,7 +146,7 @@ class PluginHost:
     def _load(self, record: Record, config: Config) -> None:
         found, name = record.found, record.name
         self._there[name] = asyncio.Event()
-        self._parts.dispatcher.expect(name, self._there[name])
+        self._parts.dispatcher.expect(name, self._there[name], record.why_not)
         record.context, record.loaded, record.process = None, None, None
         section = config.plugin(name)
         if found.problem or found.manifest is None:
@@ -207,13 +217,8 @@ class PluginHost:
     def _set(self, record: Record, state: str, detail: str) -> None:
         """Write down a state, tell of it, and let commands wait, or wait no more."""
         record.state, record.detail = state, detail
-        dispatcher = self._parts.dispatcher
-        if state in ("broken", "failed"):
-            dispatcher.withdraw(
-                record.commands, f"the plugin {record.name} is {state}: {detail}"[:1000]
-            )
-        elif state == "disabled":
-            dispatcher.remove(record.commands)
+        if state in UNUSABLE:
+            self._offer(record, ())
         if state in SETTLED:
             self._there[record.name].set()
         level = self._log.error if state in FAULTY else self._log.info
@@ -254,9 +259,6 @@ class PluginHost:
             await record.context.close()
         except Exception:  # noqa: BLE001  # a fence: the others must go on
             self._log.error("plugin leaves something behind", plugin=record.name, exc_info=True)
-
-
-FAULTY = ("refused", "broken", "failed", "restarting", "stalled")
 
 
 async def within(limit: float, work: Callable[[], Awaitable[Any]]) -> bool:
