@@ -27,6 +27,7 @@ from btc_ai.config import (
     Supervision,
     UpdateSystem,
     load_config,
+    restore_config,
 )
 from btc_ai.errors import BtcAiError, ConfigError
 from btc_ai.market.features import builtin_features
@@ -315,6 +316,18 @@ def test_features_of_a_plugin_are_known(tmp_path: Path) -> None:
         load_config(path)
     config = load_config(path, features=(*BUILTIN_FEATURES, "tides"))
     assert "tides" in config.BUCKET_CONFIGS["Short"].FEATURES
+
+
+def test_what_was_loaded_is_restored_from_its_dump(tmp_path: Path) -> None:
+    """As it goes to a plugin's process, with names that only this file knows."""
+    made = {
+        "BUCKET_CONFIGS": {"Tidal": {"MIN_HORIZON": 1, "MAX_HORIZON": 12, "FEATURES": ["tides"]}},
+        "MAX_EPISODES": 500,
+        "PROGRESSIVE_TRAINING": {"SEQUENCE": ["Tidal"], "EPISODES_PER_BUCKET": 500},
+    }
+    path = write(tmp_path, made)
+    config = load_config(path, features=(*BUILTIN_FEATURES, "tides"))
+    assert restore_config(config.model_dump(mode="json")) == config
 
 
 def test_builtin_features_are_the_registrys() -> None:

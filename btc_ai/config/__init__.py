@@ -1,6 +1,6 @@
 """The JSON configuration, typed: its sections, and how it is read."""
 
-from btc_ai.config.load import default_config, load_config
+from btc_ai.config.load import default_config, load_config, restore_config
 from btc_ai.config.sections import (
     BUILTIN_FEATURES,
     DEFAULT_MAX_EPISODES,
@@ -45,4 +45,5 @@ __all__ = [
     "default_config",
     "load_config",
     "nearest",
+    "restore_config",
 ]

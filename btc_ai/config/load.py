@@ -121,6 +121,16 @@ def default_config() -> Config:
     return Config.model_validate({}, context={"base": user_data()})
 
 
+def restore_config(dumped: dict[str, Any]) -> Config:
+    """The configuration whose `model_dump(mode="json")` this is: checked already, by `load_config`.
+
+    A feature of a plugin that it names is taken as known.
+    """
+    features = {name for bucket in dumped["BUCKET_CONFIGS"].values() for name in bucket["FEATURES"]}
+    context = {"features": tuple(features), **_named_elsewhere(dumped)}
+    return Config.model_validate(dumped, context=context)
+
+
 def load_config(
     path: Path | None = None, *, features: Collection[str] = BUILTIN_FEATURES
 ) -> Config:

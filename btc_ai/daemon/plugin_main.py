@@ -19,7 +19,7 @@ from btc_ai.api.step import StepStoppedError, WorkerFailedError
 from btc_ai.bus.client import RemoteError
 from btc_ai.bus.codec import Envelope
 from btc_ai.bus.link import Link
-from btc_ai.config import Config
+from btc_ai.config import Config, restore_config
 from btc_ai.daemon.context import ServiceContext
 from btc_ai.daemon.dispatch import run_command
 from btc_ai.daemon.journal import SqliteJournal
@@ -152,7 +152,7 @@ class PluginMain:
 
     async def _load(self, message: Envelope) -> Body:
         body = message.body
-        config = Config.model_validate(body["config"])
+        config = restore_config(body["config"])
         config_file = Path(body["config_file"]) if body["config_file"] else None
         context = IsolatedContext(self._found, config, config_file, self._runtime, self._link)
         self._context = context
