@@ -1,22 +1,23 @@
 # make demo: set everything up, train all four buckets on the sample market, show the result.
 # make test: set everything up, check the code, run every test.
-# make test-ray: the tests of plugins_contrib/btc-ai-ray, in an environment of their own.
+# make test-contrib: the tests of plugins_contrib, each package in an environment of its own.
 # make bench [CANDLES=folder]: measure every claim of speed; writes benchmarks/results.md.
 
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
+CONTRIB ?= btc-ai-hello btc-ai-ray
 
-.PHONY: demo test test-ray lint bench install install-dev clean
+.PHONY: demo test test-contrib lint bench install install-dev clean
 
 demo: install
 	@bash scripts/demo.sh "$(abspath $(BIN))"
 
-test: lint test-ray
+test: lint test-contrib
 	$(BIN)/python -m pytest -n 2
 
-test-ray: install-dev
-	@bash scripts/test_ray.sh "$(abspath $(BIN))/python" "$(abspath $(VENV))/ray"
+test-contrib: install-dev
+	@bash scripts/test_contrib.sh "$(abspath $(BIN))/python" "$(abspath $(VENV))/contrib" $(CONTRIB)
 
 lint: install-dev
 	$(BIN)/ruff check .
