@@ -6,7 +6,7 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
-CONTRIB ?= btc-ai-hello btc-ai-ray
+CONTRIB ?= btc-ai-hello btc-ai-notify btc-ai-ray
 
 .PHONY: demo test test-contrib lint bench install install-dev clean
 

@@ -44,7 +44,7 @@ class RunningDaemon:
             "COLUMNS": "120",
         }
 
-    def run(self, *arguments: str, code: int = 0, timeout_s: float = 120.0) -> str:
+    def run(self, *arguments: str, code: int = 0, timeout_s: float = 240.0) -> str:
         """What `btc-ai` prints, errors last. Raises AssertionError for another exit code."""
         done = subprocess.run(
             [sys.executable, "-P", "-m", "btc_ai.cli.app", *arguments],
@@ -116,7 +116,7 @@ def running_daemon(folder: Path, config: Body | None = None) -> Iterator[Running
             shutil.rmtree(runtime, ignore_errors=True)
 
 
-def wait_for(what: Callable[[], bool], limit_s: float = 60.0) -> None:
+def wait_for(what: Callable[[], bool], limit_s: float = 120.0) -> None:
     """Until `what()` holds. Raises AssertionError after `limit_s` seconds."""
     end = time.monotonic() + limit_s
     while not what():
