@@ -145,17 +145,23 @@ class MarketEnvironment:
         return Rollout(self._walk(table, closed), np.nan_to_num(returns), self.cost)
 
     def newest_positions(self, network: QNetwork) -> NDArray[np.float64]:
-        """What each account holds from the next open on [lanes].
+        """What each account holds from the next open on [lanes]; see `served_positions`."""
+        return self.served_positions(network)[0][:, -1]
+
+    def served_positions(self, network: QNetwork) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """What each account holds from the open behind each bar on [lanes, bars].
 
         Each has followed the greedy policy from the first bar to the last. That no hole comes next
-        is taken for granted: it cannot be known yet.
+        is taken for granted: it cannot be known yet. And at which bars that was so [bars]: not
+        where features are not valid, nor right before a hole, where these positions know of it.
         """
         log_open, segments = self.dataset.log_open, self.dataset.segment_ids
         earned = bar_returns(
             np.append(log_open, log_open[[-1, -1]]), np.append(segments, segments[[-1, -1]])
         )
         table = greedy_table(network, self.dataset.features, self.cost_scaled)
-        return self._walk(table, np.isnan(earned[:-2]) | ~self.dataset.valid)[:, -1]
+        closed = np.isnan(earned[:-2]) | ~self.dataset.valid
+        return self._walk(table, closed), ~closed
 
     def _walk(self, table: NDArray[np.int64], closed: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Positions [lanes, bars] by a table [bars, position before], flat where it is closed."""

@@ -39,7 +39,7 @@ def evaluate_model(
     model = load_model(model_dir)
     settings = TrainingSettings.from_json(model.card["settings"])
     check_market(model, model_dir, candles)
-    notes = _check_past(model, model_dir, candles)
+    notes = check_past(model, model_dir, candles)
     part = _find(model, candles, settings, start, end)
     with reproducible(settings.threads):
         section = replay(model, candles.take(slice(0, part.stop)), registry, part)
@@ -84,7 +84,7 @@ def check_market(model: Model, model_dir: Path, candles: Candles) -> None:
         )
 
 
-def _check_past(model: Model, model_dir: Path, candles: Candles) -> list[str]:
+def check_past(model: Model, model_dir: Path, candles: Candles) -> list[str]:
     """Notes about newer bars; raises DataError where the model's own candles have changed."""
     bars, known = model.card["bars"], model.card["data_sha256"]
     if candles.sha256 == known:

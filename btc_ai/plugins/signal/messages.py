@@ -22,6 +22,19 @@ class PredictBody(ModelsBody):
     at: str | None = None
 
 
+class HistoryBody(ModelsBody):
+    """What one bucket's model would have held at the candles that open in [start, end).
+
+    Times: ISO 8601, UTC; left out: the part held out from training, to the last candle. in_sample:
+    take candles that the model was trained or chosen on, too.
+    """
+
+    bucket: str
+    start: str | None = None
+    end: str | None = None
+    in_sample: bool = False
+
+
 class FollowBody(ModelsBody):
     """Publish a signal for each new candle, for `seconds` from now."""
 

@@ -10,11 +10,13 @@ from btc_ai.api.errors import BtcAiError, TrainingError
 from btc_ai.api.service import Body, Call, Command, Context, Worker
 from btc_ai.api.settings import bucket_settings, market_of, milliseconds
 from btc_ai.paths import candle_file, latest_model
-from btc_ai.plugins.signal.messages import FollowBody, ModelsBody, PredictBody, Signal
+from btc_ai.plugins.signal.messages import FollowBody, HistoryBody, ModelsBody, PredictBody, Signal
 
 STEP = "btc_ai.plugins.signal.worker:predict_step"
+HISTORY_STEP = "btc_ai.plugins.signal.worker:history_step"
 LOOK_EVERY_S = 0.5
 PREDICT_LIMIT_S = 120.0
+HISTORY_LIMIT_S = 600.0
 
 
 class SignalService:
@@ -31,6 +33,7 @@ class SignalService:
         """The rows of the dispatch table."""
         return (
             Command("signal.predict", PredictBody, self._predict, PREDICT_LIMIT_S, role="viewer"),
+            Command("signal.history", HistoryBody, self._history, HISTORY_LIMIT_S),
             Command("signal.follow", FollowBody, self._follow, role="viewer"),
         )
 
@@ -48,6 +51,19 @@ class SignalService:
 
     async def _predict(self, body: PredictBody, call: Call) -> Body:
         return (await self._ask(self._arguments(body), milliseconds("--at", body.at))).model_dump()
+
+    async def _history(self, body: HistoryBody, call: Call) -> Body:
+        span = {
+            "start": milliseconds("--from", body.start), "end": milliseconds("--to", body.end),
+            "in_sample": body.in_sample,
+        }  # fmt: skip
+        worker = self._context.worker("signal history")
+        try:
+            return await worker.run(
+                HISTORY_STEP, {**self._arguments(body), **span}, lambda body: None
+            )
+        finally:
+            await worker.close()
 
     async def _follow(self, body: FollowBody, call: Call) -> Body:
         arguments = self._arguments(body)
