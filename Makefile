@@ -1,14 +1,15 @@
 # make demo: set everything up, train all four buckets on the sample market, show the result.
 # make test: set everything up, check the code, run every test.
 # make test-contrib: the tests of plugins_contrib, each package in an environment of its own.
+# make test-freqtrade: btc-ai-freqtrade with freqtrade's own backtesting; optional, installs freqtrade.
 # make bench [CANDLES=folder]: measure every claim of speed; writes benchmarks/results.md.
 
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
-CONTRIB ?= btc-ai-hello btc-ai-notify btc-ai-ray
+CONTRIB ?= btc-ai-hello btc-ai-notify btc-ai-mlflow btc-ai-freqtrade btc-ai-ray
 
-.PHONY: demo test test-contrib lint bench install install-dev clean
+.PHONY: demo test test-contrib test-freqtrade lint bench install install-dev clean
 
 demo: install
 	@bash scripts/demo.sh "$(abspath $(BIN))"
@@ -18,6 +19,9 @@ test: lint test-contrib
 
 test-contrib: install-dev
 	@bash scripts/test_contrib.sh "$(abspath $(BIN))/python" "$(abspath $(VENV))/contrib" $(CONTRIB)
+
+test-freqtrade: CONTRIB = btc-ai-freqtrade:freqtrade
+test-freqtrade: test-contrib
 
 lint: install-dev
 	$(BIN)/ruff check .
