@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from btc_ai.api.discovery import known_features
+from btc_ai.api.discovery import known_names
 from btc_ai.api.messages import Event
 from btc_ai.api.service import Body, Call, Logger, Worker
 from btc_ai.bus.broker import Broker
@@ -69,7 +69,7 @@ class LocalContext:
         """The configuration as its file is now."""
         if self.parts.config_file is None:
             return self.parts.config
-        return load_config(self.parts.config_file, features=known_features())
+        return load_config(self.parts.config_file, **known_names())
 
     def publish(self, event: Event, *, parent_id: str | None = None) -> None:
         """Publish an event under the plugin's own name."""
