@@ -103,7 +103,7 @@ def unknown(what: Added, name: str, known: Sequence[str]) -> str:
             return f"{name} is of the plugin {plugin}, which cannot be used: {found.problem}"
     return (
         f"{name[:60]!r} is not among the {what}{nearest(name, known)}; known are "
-        f"{', '.join(known) or 'none'}. A plugin that adds it is not installed: install it again"
+        f"{', '.join(known) or 'none'}. Where a plugin adds it, install that"
     )
 
 
