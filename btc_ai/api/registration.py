@@ -27,9 +27,9 @@ def register_installed(
         if found.problem or found.manifest is None or not declared(found.manifest):
             continue
         try:
-            call(_hook(found))
+            call(hooks_of(found))
         except Exception:  # a fence: plugin load
-            log.error(f"plugin {what}", plugin=found.entry_point.name, exc_info=True)
+            log.error(f"plugin {what}", plugin=found.name, exc_info=True)
 
 
 def register_declared(what: Added, name: str, registry: object) -> None:
@@ -41,9 +41,9 @@ def register_declared(what: Added, name: str, registry: object) -> None:
         if found.problem or found.manifest is None or name not in getattr(found.manifest, what):
             continue
         try:
-            getattr(_hook(found), f"btc_ai_{what}")(registry=registry)
+            getattr(hooks_of(found), f"btc_ai_{what}")(registry=registry)
         except (Exception, SystemExit) as error:  # a fence: plugin load
-            plugin = found.entry_point.name
+            plugin = found.name
             raise PluginError(f"the plugin {plugin} cannot be used: {reason(error)}") from error
         return
     raise PluginError(unknown(what, name, added(what)))
@@ -58,9 +58,10 @@ def reason(error: BaseException) -> str:
     return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}{place}"
 
 
-def _hook(found: Found) -> Any:
-    """The plugin's hooks, to be called; whatever its import raises comes through."""
+def hooks_of(found: Found) -> Any:
+    """The hooks of a plugin, which is imported, to be called. Raises whatever that raises."""
     manager = pluggy.PluginManager("btc_ai")
     manager.add_hookspecs(hooks)
     manager.register(found.load())
+    manager.check_pending()
     return manager.hook
