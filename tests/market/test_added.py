@@ -17,6 +17,7 @@ import pytest
 from btc_ai.errors import DataError, PluginError, UsageError
 from btc_ai.market.candles import COLUMNS, Candles
 from btc_ai.market.download import DownloadSettings, download
+from btc_ai.market.importer import error_notes
 from btc_ai.market.store import CandleStore
 from tests.api.conftest import Site, site  # noqa: F401
 from tests.market.test_download import STEP, Exchange, exchange  # noqa: F401
@@ -197,6 +198,14 @@ def test_pages_may_overlap_hold_more_and_lie_in_any_order(site: Site, tmp_path: 
     candles, new = download(CandleStore(tmp_path), settings)
     assert days(candles) == [0, 1, 2, 4, 5]
     assert new == len(candles)
+
+
+def test_impossible_prices_are_kept_and_noted(site: Site, tmp_path: Path) -> None:  # noqa: F811
+    settings = paged(site, "yield bars(0, 1)\n    yield bars(2, high=0.5)")
+    candles, _ = download(CandleStore(tmp_path), settings)
+    assert days(candles) == [0, 1, 2]
+    (note,) = error_notes(candles)
+    assert note.startswith("ohlc ×1") and "`btc-ai data check --repair`" in note
 
 
 def test_a_bar_that_is_still_open_is_not_stored(site: Site, tmp_path: Path) -> None:  # noqa: F811
