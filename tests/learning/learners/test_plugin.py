@@ -188,6 +188,23 @@ def taught(house: House, school: Site, monkeypatch: pytest.MonkeyPatch) -> House
     return house
 
 
+PACE = """
+import time
+from pathlib import Path
+
+HELD = Path(__file__).with_name("held")
+quick = Myopic.update
+
+def paced(self):
+    if HELD.exists():
+        time.sleep(1)
+    return quick(self)
+
+Myopic.update = paced
+"""
+"""Slow while a file is there, so that a run is sure to be stopped before its end."""
+
+
 def _uninstall(school: Site) -> None:
     for folder in school.folder.glob("plugin_school*"):
         shutil.rmtree(folder)
@@ -195,11 +212,15 @@ def _uninstall(school: Site) -> None:
 
 @pytest.mark.slow
 def test_from_the_command_line_with_the_plugin_and_without(taught: House, school: Site) -> None:
+    module = school.folder / "plugin_school/__init__.py"
+    module.write_text(GUIDE + PACE)
+    module.with_name("held").touch()
     start = ("train", "--market", "sample", "--bucket", "One", "--learner")
     assert "did you mean 'myopic'" in taught.run(*start, "myopia", code=2)
-    taught.run(*start, "myopic", "--episodes", "40", "--detach")
+    taught.run(*start, "myopic", "--episodes", "60", "--detach")
     taught.wait_for(lambda: taught.episode() >= 2)
     taught.run("stop")
+    module.with_name("held").unlink()
     taught.run("train", "--resume")
     shown = taught.json("show")
     assert (shown["state"], shown["steps"][0]["learner"]) == ("done", "myopic")
