@@ -211,6 +211,7 @@ def _uninstall(school: Site) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # a dozen commands, each a process
 def test_from_the_command_line_with_the_plugin_and_without(taught: House, school: Site) -> None:
     module = school.folder / "plugin_school/__init__.py"
     module.write_text(GUIDE + PACE)
