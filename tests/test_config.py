@@ -31,6 +31,7 @@ from btc_ai.config import (
 )
 from btc_ai.errors import BtcAiError, ConfigError
 from btc_ai.market.features import builtin_features
+from btc_ai.names import BUILTIN_LEARNERS
 
 REPOSITORY = Path(__file__).parents[1]
 SHIPPED = REPOSITORY / "config" / "btc_ai.json"
@@ -321,13 +322,24 @@ def test_features_of_a_plugin_are_known(tmp_path: Path) -> None:
 def test_what_was_loaded_is_restored_from_its_dump(tmp_path: Path) -> None:
     """As it goes to a plugin's process, with names that only this file knows."""
     made = {
+        "LEARNER": "patient",
         "BUCKET_CONFIGS": {"Tidal": {"MIN_HORIZON": 1, "MAX_HORIZON": 12, "FEATURES": ["tides"]}},
         "MAX_EPISODES": 500,
         "PROGRESSIVE_TRAINING": {"SEQUENCE": ["Tidal"], "EPISODES_PER_BUCKET": 500},
     }
     path = write(tmp_path, made)
-    config = load_config(path, features=(*BUILTIN_FEATURES, "tides"))
+    config = load_config(path, features=("tides",), learners=("patient",))
     assert restore_config(config.model_dump(mode="json")) == config
+
+
+def test_learners_of_a_plugin_are_known(tmp_path: Path) -> None:
+    path = write(tmp_path, change("LEARNER", "patient"))
+    said = r"LEARNER: \"patient\" is no learner \(did you mean 'patent'\?\); known are cfq, patent"
+    with pytest.raises(ConfigError, match=said):
+        load_config(path, learners=("cfq", "patent"))
+    with pytest.raises(ConfigError, match="known are cfq, pqn, dqn"):
+        load_config(path)
+    assert load_config(path, learners=(*BUILTIN_LEARNERS, "patient")).LEARNER == "patient"
 
 
 def test_builtin_features_are_the_registrys() -> None:

@@ -73,7 +73,7 @@ class PluginProcess:
         self._link: Link | None = None
         self._killed_for: str | None = None
         self._ending = asyncio.Event()
-        self._ready = False
+        self._ready = asyncio.Event()
         self._tasks = Tasks(self._log)
         self._over = asyncio.Event()
         self._over.set()
@@ -90,6 +90,11 @@ class PluginProcess:
     def deaths(self) -> dict[str, int]:
         """How often it died, by cause."""
         return dict(self._tally.causes)
+
+    @property
+    def _silence(self) -> float:
+        """Seconds since it last said anything."""
+        return time.monotonic() - self._link.heard if self._link else 0.0
 
     def begin(self) -> None:
         """Start it, and again whenever it dies, until `stop`."""
@@ -108,7 +113,7 @@ class PluginProcess:
         await self._over.wait()
 
     async def _ask_to_stop(self) -> bool:
-        if self._link is None or not self._ready:
+        if self._link is None or not self._ready.is_set() or self._silence > STALLED_S:
             return False
         try:
             await self._link.ask("plugin.stop", {}, self._stop_limit_s)
@@ -162,7 +167,7 @@ class PluginProcess:
                 await self._spawn(pipe, mark)
                 return await self._follow(pipe)
         finally:
-            self._ready = False
+            self._ready.clear()
             await workers.close()
             if self._link is not None:
                 await self._link.close()
@@ -257,27 +262,27 @@ class PluginProcess:
             self._changed("idle", "")
             return False
         await _within(link, "plugin.start", {}, self._start_limit_s)
-        self._ready = True
+        self._ready.set()
         self._changed("ready", "")
-        await self._watch(link)
+        await self._watch()
         return True
 
     def _command(self, one: Body) -> Command:
         async def forward(body: _Anything, call: Call) -> Body:
-            if self._link is None or not self._ready:
-                raise PluginError(f"the plugin {self._found.name} is being restarted; try again")
+            await self._ready.wait()  # where it is being restarted; as long as the command may take
+            assert self._link is not None
             request = {"kind": one["kind"], "body": body.model_dump(), "call": vars(call)}
             return await self._link.ask("plugin.command", request)
 
         return Command(one["kind"], _Anything, forward, one["timeout"], one["role"])
 
-    async def _watch(self, link: Link) -> None:
+    async def _watch(self) -> None:
         """Show silence, and end it once it has lasted too long."""
         stalled = False
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             self._oom.look()
-            silence = time.monotonic() - link.heard
+            silence = self._silence
             if silence > KILL_STALLED_S:
                 self._kill(f"silent for {KILL_STALLED_S:g} s")
             elif silence > STALLED_S and not stalled:
