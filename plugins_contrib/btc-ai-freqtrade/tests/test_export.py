@@ -64,10 +64,10 @@ def refused_in_sample(daemon: RunningDaemon, folder: Path) -> None:
 
 
 def test_the_strategy_file(tmp_path: Path) -> None:
-    with running_daemon(tmp_path) as daemon:
-        path = tmp_path / "BtcAi.py"
-        write = ("freqtrade", "strategy", "--output", str(path), "--timeframe", "1h")
-        daemon.run(*write)
-        assert 'timeframe = "1h"' in path.read_text()
-        assert compileall.compile_file(path, quiet=1)
-        assert "is there already" in daemon.run(*write, code=2)
+    """It needs no daemon."""
+    here, path = RunningDaemon(tmp_path, tmp_path), tmp_path / "BtcAi.py"
+    write = ("freqtrade", "strategy", "--output", str(path), "--timeframe", "1h")
+    assert "--strategy BtcAi" in here.run(*write)
+    assert 'timeframe = "1h"' in path.read_text()
+    assert compileall.compile_file(path, quiet=1)
+    assert "is there already" in here.run(*write, code=2)
