@@ -32,7 +32,10 @@ MARKET = {
     "id": "SAMPLEUSDT", "symbol": PAIR, "base": "SAMPLE", "quote": "USDT", "active": True,
     "spot": True, "swap": False, "linear": None, "inverse": None, "type": "spot", "contract": False,
     "precision": {"price": 0.01, "amount": 0.00001}, "taker": 0.001, "maker": 0.001,
-    "limits": {"amount": {"min": 0.00001}, "cost": {"min": 1.0}, "price": {"min": 0.01}},
+    "limits": {
+        "amount": {"min": 0.00001, "max": None}, "cost": {"min": 1.0, "max": None},
+        "price": {"min": 0.01, "max": None}, "leverage": {"min": None, "max": None},
+    },
     "info": {},
 }  # fmt: skip
 
@@ -43,7 +46,8 @@ def write_candles(folder: Path) -> pd.DataFrame:
     frame = pd.DataFrame(
         {
             "date": pd.to_datetime(BEGIN + np.arange(BARS) * STEP, unit="ms", utc=True),
-            "open": opened, "high": np.maximum(opened, close), "low": np.minimum(opened, close),
+            "open": opened, "high": np.maximum(opened, close) * 1.0001,
+            "low": np.minimum(opened, close) * 0.9999,
             "close": close, "volume": 1.0,
         }
     )  # fmt: skip
@@ -103,7 +107,10 @@ def house(tmp_path: Path) -> Path:
 
 
 def test_backtesting_trades_at_the_open_behind_each_signal(house: Path) -> None:
-    """Long from 100 to 199, from 300 to 399, …: in and out at the very opens that follow."""
+    """Long from 100 to 199, from 300 to 399, …: in and out at the very opens that follow.
+
+    The last one ends with the candles.
+    """
     candles = write_candles(house / "data")
     positions = (np.arange(BARS) // 100 % 2).astype(float)
     write_signals(house / "signals", positions)
@@ -113,23 +120,22 @@ def test_backtesting_trades_at_the_open_behind_each_signal(house: Path) -> None:
     opens = candles.set_index("date")["open"]
     assert pd.to_datetime(trades["open_date"]).tolist() == candles["date"][entries].tolist()
     assert np.allclose(trades["open_rate"], opens.iloc[entries], rtol=1e-6)
-    exits = pd.to_datetime(trades["close_date"]).tolist()[:-1]
-    assert exits == candles["date"][entries[:-1] + 100].tolist()
-    assert set(trades["exit_reason"][:-1]) == {"exit_signal"}
+    exits = pd.to_datetime(trades["close_date"]).tolist()
+    assert exits[:-1] == candles["date"][entries[:-1] + 100].tolist()
+    assert trades["exit_reason"].tolist() == ["exit_signal"] * 9 + ["force_exit"]
     earned = trades["close_rate"] * (1 - 0.0006) / (trades["open_rate"] * (1 + 0.0006)) - 1
     assert np.allclose(trades["profit_ratio"], earned, atol=1e-5)
 
 
 def test_where_nothing_is_known_nothing_is_done(house: Path) -> None:
-    """Signals begin late, hold half, and end early: one trade, which is left at the end alone."""
-    write_candles(house / "data")
+    """Unknown, half, long, half, unknown again, flat: one trade, from the long to the flat one."""
+    candles = write_candles(house / "data")
     positions = np.full(1000, np.nan)
-    positions[500:] = 0.3
-    positions[510] = 0.6
-    write_signals(house / "signals", positions[:700])
+    positions[500:700], positions[510], positions[900] = 0.3, 0.6, 0.0
+    write_signals(house / "signals", positions)
     trades = backtest(configure(house, RunMode.BACKTEST, signals={PAIR: str(house / "signals")}))
-    assert trades["exit_reason"].tolist() == ["force_exit"]
-    assert pd.to_datetime(trades["open_date"])[0].timestamp() * 1000 == BEGIN + 511 * STEP
+    [opened], [closed] = (pd.to_datetime(trades[one]) for one in ("open_date", "close_date"))
+    assert [opened, closed] == candles["date"][[511, 901]].tolist()
 
 
 @pytest.mark.parametrize(
