@@ -29,3 +29,14 @@ class PluginState(Event):
     name: str
     state: str
     detail: str = ""
+
+
+class WorkerState(Event):
+    """News of a worker process, by its name; the rest as in `btc_ai.api.service.Health`."""
+
+    kind = "daemon.worker"
+
+    name: str
+    state: str
+    silent_s: float = 0.0
+    cause: str | None = None

@@ -51,6 +51,7 @@ class DaemonCommands:
             "data_dir": str(config.DATA_DIR),
             "log_dir": str(config.LOG_DIR),
             "plugins": [record.as_body() for record in self._host.records],
+            "workers": [worker.as_body() for worker in self._host.workers],
         }
 
     async def _end(self, body: Nothing, call: Call) -> Body:

@@ -1,13 +1,13 @@
 """The Context a bundled service gets: the daemon's parts, seen through the contract."""
 
-from collections.abc import Coroutine
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from btc_ai.api.discovery import known_features
-from btc_ai.api.messages import Event
-from btc_ai.api.service import Body, Call, Logger, Worker
+from btc_ai.api.messages import Event, WorkerState
+from btc_ai.api.service import Body, Call, Health, Logger, Worker
 from btc_ai.bus.broker import Broker
 from btc_ai.config import Config, load_config
 from btc_ai.daemon.dispatch import Dispatcher
@@ -86,11 +86,22 @@ class LocalContext:
         """Run a guarded task that ends with the service."""
         self.tasks.spawn(f"{self.name}: {name}", work)
 
-    def worker(self, name: str, limit_s: float = 20.0) -> Worker:
-        """A worker process of this service."""
+    def worker(
+        self, name: str, limit_s: float = 20.0, on_health: Callable[[Health], None] | None = None
+    ) -> Worker:
+        """A worker process of this service; news of it goes onto the bus too."""
         parts = self.parts
-        made = ProcessWorker(parts.broker, parts.runtime, logger(name), limit_s=limit_s)
-        self.workers.append(made)
+
+        def hear(health: Health) -> None:
+            parts.announce(WorkerState(name=name, **asdict(health)), source="daemon")
+            if on_health is not None:
+                on_health(health)
+
+        made = ProcessWorker(
+            parts.broker, parts.runtime, logger(name), limit_s=limit_s, name=name,
+            limits=parts.config.SUPERVISION, on_health=hear,
+        )  # fmt: skip
+        self.workers = [*(one for one in self.workers if not one.ended), made]
         return made
 
     async def close(self) -> None:

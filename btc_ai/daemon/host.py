@@ -14,6 +14,7 @@ from btc_ai.api.service import Body, Command, Service
 from btc_ai.bus.codec import Envelope, encode
 from btc_ai.daemon.context import LocalContext, Parts
 from btc_ai.daemon.logs import logger
+from btc_ai.daemon.workers import ProcessWorker
 from btc_ai.errors import PluginError
 
 START_LIMIT_S = 10.0
@@ -66,6 +67,12 @@ class PluginHost:
         self._start_limit_s, self._stop_limit_s = start_limit_s, stop_limit_s
         self._log = logger("host")
         self.records: list[Record] = []
+
+    @property
+    def workers(self) -> list[ProcessWorker]:
+        """The worker processes of every service."""
+        contexts = [record.context for record in self.records if record.context is not None]
+        return [worker for context in contexts for worker in context.workers if not worker.ended]
 
     async def start(self) -> None:
         """Load every plugin, then start the services in order; what fails is recorded."""
