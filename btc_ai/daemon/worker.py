@@ -19,7 +19,7 @@ from btc_ai.paths import runtime_dir
 
 PARENT_VARIABLE = "BTC_AI_WORKER_PARENT"
 MEMORY_VARIABLE = "BTC_AI_WORKER_MEMORY_MB"
-ALIVE_EVERY_S = 5.0
+ALIVE_VARIABLE = "BTC_AI_WORKER_ALIVE_S"
 _END = ("worker.stop", "worker.exit")
 
 
@@ -69,6 +69,7 @@ class LinkedStep:
         """A step that has not been asked to stop; SIGTERM asks the same as the message."""
         self._link = link
         self._stop = False
+        self._alive_every_s = float(os.environ.pop(ALIVE_VARIABLE))
         self._spoke = time.monotonic()
         self.log = StderrLog()
         signal.signal(signal.SIGTERM, self._on_signal)
@@ -91,7 +92,7 @@ class LinkedStep:
 
         To ask is a sign of life, for it is the step's own thread that does: the daemon is told.
         """
-        if time.monotonic() - self._spoke >= ALIVE_EVERY_S:
+        if time.monotonic() - self._spoke >= self._alive_every_s:
             self._link.send("worker.alive", {})
             self._spoke = time.monotonic()
         while (message := self._link.receive()) is not None:

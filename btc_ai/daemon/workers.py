@@ -19,11 +19,12 @@ from btc_ai.daemon.deaths import FIRST_DELAY_S, OomWatch, Tally, cause_of
 from btc_ai.daemon.orphans import MARK_VARIABLE, end_descendants, new_mark
 from btc_ai.daemon.pipes import LogPipe
 from btc_ai.daemon.silence import SilenceWatch
-from btc_ai.daemon.worker import MEMORY_VARIABLE, PARENT_VARIABLE
+from btc_ai.daemon.worker import ALIVE_VARIABLE, MEMORY_VARIABLE, PARENT_VARIABLE
 from btc_ai.errors import BtcAiError
 
 START_LIMIT_S = 120.0
 TERM_LIMIT_S = 5.0
+ALIVE_EVERY_S = 5.0
 
 
 class _DiedError(Exception):
@@ -191,6 +192,7 @@ class ProcessWorker:
             TOKEN_VARIABLE: self._token.hex(),
             PARENT_VARIABLE: str(os.getpid()),
             MARK_VARIABLE: mark,
+            ALIVE_VARIABLE: f"{min(ALIVE_EVERY_S, self._limits.STALLED_AFTER / 4)}",
             **({MEMORY_VARIABLE: str(limit)} if limit else {}),
             "BTC_AI_RUNTIME_DIR": str(self._runtime),
             "OMP_NUM_THREADS": "1",
