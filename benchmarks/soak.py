@@ -33,7 +33,7 @@ from tests.conftest import House, open_house
 BARS = 12_000
 EPISODES = 60
 RUN = {"bucket": "Scalping", "episodes": EPISODES, "seed": 7, "market": "sample"}
-IN_TRAINING = 0.2
+IN_TRAINING = 0.15
 START_UP_S, TRAINING_S = 2.0, 1.0
 RSS_BAR_MB = 10.0
 
@@ -231,7 +231,7 @@ def main() -> int:
     """Soak; exit status 1 where a bar was missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=1000)
-    parser.add_argument("--daemons", type=int, default=4)
+    parser.add_argument("--daemons", type=int, default=6)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     signal.signal(signal.SIGINT, signal.default_int_handler)
