@@ -13,12 +13,25 @@ from typing import Annotated
 import typer
 
 from btc_ai import __version__
-from btc_ai.cli import config, daemon, data, evaluate, predict, runs, study, train, transfer
+from btc_ai.cli import (
+    config,
+    daemon,
+    data,
+    evaluate,
+    plugins,
+    predict,
+    runs,
+    study,
+    train,
+    transfer,
+)
 from btc_ai.cli.context import Globals
+from btc_ai.cli.plugin_commands import Root
 from btc_ai.errors import BtcAiError
 
 app = typer.Typer(
     name="btc-ai",
+    cls=Root,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Trains trading agents on Bitcoin candles, from short horizons to long ones.",
@@ -27,6 +40,7 @@ app = typer.Typer(
 app.add_typer(config.app, name="config")
 app.add_typer(data.app, name="data")
 app.add_typer(daemon.app, name="daemon")
+app.add_typer(plugins.app, name="plugins")
 app.add_typer(study.app, name="study")
 app.add_typer(transfer.app, name="transfer")
 COMMANDS: tuple[Callable[..., None], ...] = (
