@@ -4,6 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, get_args
 
+from btc_ai.api.settings import WINDOW
 from btc_ai.errors import ConfigError
 from btc_ai.names import LearnerName
 
@@ -41,7 +42,7 @@ class TrainingSettings:
     use_gpu: bool = False
     threads: int = 1
     learner: LearnerName = "cfq"
-    window: int = 32
+    window: int = WINDOW
     trace_decay: float = 0.9
     validate_every: int = 2
 

@@ -1,9 +1,11 @@
 """The training service: takes commands, queues runs, and shows how they are."""
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from btc_ai.api.advice import training_advice
 from btc_ai.api.errors import ConfigError, TrainingError
 from btc_ai.api.journal import Job, Step
 from btc_ai.api.queue import TAKEN_UP, UNDER_WAY, JobQueue
@@ -25,6 +27,13 @@ from btc_ai.plugins.training.view import read_history, run_view
 Body = dict[str, Any]
 
 STOP_LIMIT_S = 45.0
+
+
+async def _advice(config: Config, job: Job) -> list[str]:
+    """What goes against the guide in a new run."""
+    names = [step.name for step in job.steps]
+    episodes = min(step.spec["settings"]["episodes"] for step in job.steps)
+    return await asyncio.to_thread(training_advice, config, names, episodes)
 
 
 class TrainingService:
@@ -115,7 +124,12 @@ class TrainingService:
             notes.append(f"waits for {others} other run{'s' if others > 1 else ''}")
         self._queue.wake()
         self._changed(job)
-        return {"run": job.id, "state": job.state, "notes": notes}
+        return {
+            "run": job.id,
+            "state": job.state,
+            "notes": notes,
+            "warnings": [] if body.resume else await _advice(config, job),
+        }
 
     async def _runs(self, body: RunsBody, call: Call) -> Body:
         jobs = self._context.journal.jobs(KIND, limit=body.limit)
