@@ -20,8 +20,8 @@ def _folders(look: Look) -> dict[str, Path]:
 
 
 def _nearest(folder: Path) -> Path:
-    """The folder itself, or the nearest above it that there is."""
-    return next((one for one in (folder, *folder.parents) if one.exists()), Path("/"))
+    """The folder itself, or the nearest above it that this user can see."""
+    return next(one for one in (folder, *folder.parents) if os.access(one, os.F_OK))
 
 
 def permissions(look: Look) -> Iterator[Finding]:
@@ -45,7 +45,7 @@ def permissions(look: Look) -> Iterator[Finding]:
 
 
 def _is_closed(path: Path) -> bool:
-    return path.exists() and not os.access(path, os.W_OK)
+    return os.access(path, os.F_OK) and not os.access(path, os.W_OK)
 
 
 def keys(look: Look) -> Iterator[Finding]:
