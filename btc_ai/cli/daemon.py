@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from btc_ai.cli.context import Globals, current, print_json
+from btc_ai.cli.context import Globals, current, print_json, restart_words
 from btc_ai.errors import BtcAiError
 
 if TYPE_CHECKING:
@@ -186,4 +186,14 @@ def _describe(found: dict[str, Any]) -> list[str]:
             + (f" ({one['detail']})" if one["detail"] else "")
             for one in found["plugins"]
         ),
+        *(_worker_line(one) for one in found["workers"]),
     ]
+
+
+def _worker_line(worker: dict[str, Any]) -> str:
+    said = f"worker     {worker['name']}: {worker['state']}"
+    if worker["pid"]:
+        said += f", process {worker['pid']}"
+    if worker["state"] == "stalled":
+        said += f", silent for {worker['silent_s']:.0f} s"
+    return said + (f"; died: {restart_words(worker['deaths'])}" if worker["deaths"] else "")

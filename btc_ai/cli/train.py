@@ -84,8 +84,15 @@ def begin(here: Globals, kind: str, body: Body, *, detach: bool, as_json: bool) 
             print_json({"event": "started", **started})
         else:
             here.say("; ".join([f"run {run}: {started['state']}", *started["notes"]]))
+            _warn(here, started["warnings"])
         if not detach:
             raise typer.Exit(follow(here, client, feed, run, as_json=as_json))
+
+
+def _warn(here: Globals, warnings: list[str]) -> None:
+    """What goes against the guide; training goes on."""
+    for text in [] if here.quiet else warnings:
+        sys.stderr.write(f"btc-ai: warning: {text}\n")
 
 
 def watch(ctx: typer.Context, run: Run = None, as_json: Json = False) -> None:

@@ -328,6 +328,7 @@ def test_its_workers_end_with_it(site: Site, tmp_path: Path) -> None:
         with pytest.raises(BtcAiError, match="has died"):
             await ask(here, "exit")
         await until(lambda: not alive(worker))
+        await until(lambda: record(host).as_body()["pid"] not in (None, pid))
         await until(lambda: record(host).state == "ready")
         assert (await look(here))["pid"] != pid
         assert record(host).as_body()["deaths"] == {"exit code 9": 1}
