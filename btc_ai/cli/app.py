@@ -13,9 +13,9 @@ from typing import Annotated
 import typer
 
 from btc_ai import __version__
-from btc_ai.cli import config, daemon, data, evaluate, predict, runs, study, train, transfer
+from btc_ai.cli import config, daemon, data, evaluate, keys, predict, runs, study, train, transfer
 from btc_ai.cli.context import Globals
-from btc_ai.errors import BtcAiError
+from btc_ai.errors import BtcAiError, UsageError
 
 app = typer.Typer(
     name="btc-ai",
@@ -27,6 +27,7 @@ app = typer.Typer(
 app.add_typer(config.app, name="config")
 app.add_typer(data.app, name="data")
 app.add_typer(daemon.app, name="daemon")
+app.add_typer(keys.app, name="keys")
 app.add_typer(study.app, name="study")
 app.add_typer(transfer.app, name="transfer")
 COMMANDS: tuple[Callable[..., None], ...] = (
@@ -37,6 +38,10 @@ for command in COMMANDS:
     app.command()(command)
 app.command("continue")(runs.continue_run)
 app.command("test-pipeline")(evaluate.test_pipeline)
+
+
+ABOUT_THIS_MACHINE = ("config", "data", "keys")
+"""Commands that do not go with --host; others say so where they need something local."""
 
 
 def _version(wanted: bool) -> None:
@@ -55,6 +60,10 @@ def root(
     no_autostart: Annotated[
         bool, typer.Option("--no-autostart", help="Never start a daemon on demand")
     ] = False,
+    host: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="A daemon elsewhere: a file that `keys new` wrote"),
+    ] = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print results and errors only")
     ] = False,
@@ -63,7 +72,11 @@ def root(
     ] = False,
 ) -> None:
     """Keep the global options for the command."""
-    ctx.obj = Globals(config, not no_autostart, quiet)
+    ctx.obj = here = Globals(config, not no_autostart, quiet, host)
+    if ctx.invoked_subcommand in ABOUT_THIS_MACHINE:
+        here.refuse_host(f"btc-ai {ctx.invoked_subcommand}")
+    if host is not None and config is not None:
+        raise UsageError("--config and --host exclude each other: a host has its own")
 
 
 def join_sequence(arguments: Sequence[str]) -> list[str]:
