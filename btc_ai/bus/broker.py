@@ -45,6 +45,7 @@ class Broker:
         self._seq: dict[str, int] = {}
         self._last: OrderedDict[tuple[str, object], Envelope] = OrderedDict()
         self._history = History(kept_bytes)
+        self._epoch = os.urandom(8).hex()
         self._context = zmq.asyncio.Context()
         self._mode = socket_mode
         self._paths = command_socket(runtime), event_socket(runtime)
@@ -97,7 +98,7 @@ class Broker:
         """The welcome's frame, with as many of the last events, newest first, as it can hold."""
         last = [asdict(one) for one in self._last.values()]
         while True:
-            body = {"last": last, "seq": self._seq}
+            body = {"last": last, "seq": self._seq, "epoch": self._epoch}
             try:
                 return encode(Envelope("bus.welcome", body, "broker"))
             except FrameError:

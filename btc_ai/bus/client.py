@@ -131,6 +131,7 @@ class Subscription:
         while (event := self.receive(max(0.0, deadline - time.monotonic()))) is not None:
             if event.kind == "bus.welcome":
                 self.last = [Envelope(**one) for one in event.body["last"]]
+                self._epoch = event.body["epoch"]
                 self._seq: dict[str, int] = dict(event.body["seq"])
                 self._early = [one for one in early if one.seq > self._seq.get(one.source, 0)]
                 return
@@ -156,7 +157,7 @@ class Subscription:
             if event_or_none is None:
                 yield None, (yield from self._settle())
             elif event_or_none.kind == "bus.welcome":  # it was cut off, and is connected again
-                yield from self._again(event_or_none.body["seq"])
+                yield from self._again(event_or_none.body)
             else:
                 yield from self._in_order(event_or_none)
 
@@ -173,17 +174,19 @@ class Subscription:
             lost |= yield from _each(missed, self._fetched)
         return lost
 
-    def _again(self, newest: dict[str, int]) -> Iterator[tuple[Envelope | None, bool]]:
+    def _again(self, welcome: Body) -> Iterator[tuple[Envelope | None, bool]]:
         """Catch up on what was published while the connection was lost."""
-        for source, seq in newest.items():
-            known = self._seq.get(source, 0)
-            if seq == known or not self._concerns(source):
-                continue
-            restarted = seq < known
-            lost = yield from self._missed(source, 0 if restarted else known, seq)
+        restarted, self._epoch = welcome["epoch"] != self._epoch, welcome["epoch"]
+        if restarted:  # the old daemon's last events may be missing, of any source
+            self._seq.clear()
+        lost = restarted
+        for source, seq in welcome["seq"].items():
+            if self._concerns(source):
+                known = self._seq.get(source, 0)
+                lost = yield from self._missed(source, known, seq, lost=lost)
             self._seq[source] = seq
-            if lost or restarted:
-                yield None, True
+        if lost:
+            yield None, True
 
     def _concerns(self, source: str) -> bool:
         """Whether a source publishes what is subscribed to: kinds begin with its name."""
@@ -195,17 +198,17 @@ class Subscription:
             return
         source, newest = event.source, self._seq.get(event.source, 0)
         restarted = event.seq <= newest  # the daemon's, which counts anew
-        lost = yield from self._missed(source, 0 if restarted else newest, event.seq - 1)
+        after = 0 if restarted else newest
+        lost = yield from self._missed(source, after, event.seq - 1, lost=restarted)
         self._seq[source] = event.seq
         self._heard.add(source)
-        yield event, lost or restarted
+        yield event, lost
 
-    def _missed(self, source: str, after: int, until: int | None) -> _Missed:
+    def _missed(self, source: str, after: int, until: int | None, *, lost: bool = False) -> _Missed:
         """The events of `source` after one number until another (None: the newest).
 
         Returns whether something was lost that no event has said yet.
         """
-        lost = False
         while until is None or after < until:
             wanted = PAGE if until is None else min(PAGE, until - after)
             body = {"source": source, "after": after, "limit": wanted}
