@@ -1,13 +1,15 @@
 # make demo: set everything up, train all four buckets on the sample market, show the result.
 # make test: set everything up, check the code, run every test.
 # make test-ray: the tests of plugins_contrib/btc-ai-ray, in an environment of their own.
+# make soak: what takes too long for CI; writes benchmarks/results.md too.
 # make bench [CANDLES=folder]: measure every claim of speed; writes benchmarks/results.md.
 
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
+SOAK := fuzz
 
-.PHONY: demo test test-ray lint bench install install-dev clean
+.PHONY: demo test test-ray lint bench soak install install-dev clean
 
 demo: install
 	@bash scripts/demo.sh "$(abspath $(BIN))"
@@ -27,6 +29,9 @@ lint: install-dev
 bench: install-dev
 	$(BIN)/pip install -qq -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m benchmarks $(CANDLES)
+
+soak: install-dev
+	$(BIN)/python -m benchmarks --only $(SOAK)
 
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev

@@ -25,9 +25,11 @@ BENCHMARKS = (
     "twin",
     "executors",
     "spine",
+    "events",
 )
 WITH_CANDLES = ("real_candles", "transfer_study")
-ALL = (*BENCHMARKS, *WITH_CANDLES)
+SOAKS = ("fuzz",)
+ALL = (*BENCHMARKS, *WITH_CANDLES, *SOAKS)
 PACKAGES = ("btc-ai", "torch", "numpy", "pandas", "pyzmq", "typer", "stable-baselines3")
 
 
@@ -81,6 +83,7 @@ def main() -> int:
     parser.add_argument("--only", nargs="*", choices=ALL, default=None)
     options = parser.parse_args()
     plan = planned(options.folder)
+    plan |= {name: [] for name in options.only or () if name in SOAKS}
     if missing := [name for name in options.only or () if name not in plan]:
         parser.error(f"{', '.join(missing)} needs a folder of candles")
     sections, reached = earlier() if options.only else {}, True

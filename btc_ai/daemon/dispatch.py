@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Iterable
 from itertools import islice
 
@@ -41,8 +41,7 @@ class Dispatcher:
         self._log, self._audit = log, audit or log
         self._table: dict[str, Command] = {}
         self._withdrawn: dict[str, str] = {}
-        self._seen: set[str] = set()
-        self._order: deque[str] = deque()
+        self._seen: OrderedDict[str, None] = OrderedDict()
         self.tasks = Tasks(log)
 
     def add(self, commands: Iterable[Command]) -> None:
@@ -146,12 +145,13 @@ class Dispatcher:
             return {"code": "forbidden", "message": "this key has been revoked; ask for another"}
         if len(self.tasks) >= IN_FLIGHT:
             return {"code": "busy", "message": "too many commands at once; try again"}
-        if envelope.id in self._seen:
+        known = envelope.id in self._seen
+        self._seen[envelope.id] = None
+        self._seen.move_to_end(envelope.id)
+        if known:
             return {"code": "replayed", "message": "a command with this id has come before"}
-        self._seen.add(envelope.id)
-        self._order.append(envelope.id)
-        if len(self._order) > REMEMBERED:
-            self._seen.discard(self._order.popleft())
+        if len(self._seen) > REMEMBERED:
+            self._seen.popitem(last=False)
         return None
 
     async def _reply(self, broker: Broker, envelope: Envelope, peer: Peer) -> None:
