@@ -14,7 +14,7 @@ from typing import Any
 import zmq
 
 from btc_ai.bus.broker import Broker
-from btc_ai.bus.client import Client
+from btc_ai.bus.client import QUEUED, Client
 from btc_ai.bus.codec import Envelope, encode
 from btc_ai.bus.commands import Peer
 from btc_ai.daemon.bus_commands import BusCommands
@@ -42,6 +42,7 @@ Other = Callable[[bytes], None]
 def listen(endpoint: str, ready: Any, told: Any) -> None:
     """Count what comes from `endpoint` until it says `end`."""
     with zmq.Context() as context, context.socket(zmq.SUB) as heard:
+        heard.rcvhwm = QUEUED
         heard.subscribe(b"")
         heard.connect(endpoint)
         heard.recv_multipart()

@@ -15,6 +15,8 @@ from btc_ai.errors import BusError
 
 PAGE = 1000
 HISTORY_S = 2.0
+QUEUED = 10_000
+"""Events that wait for a subscriber; at 50,000 a second, those of 0.2 s."""
 
 _Events = Iterator[tuple[Envelope, bool]]
 _Missed = Generator[tuple[Envelope, bool], None, bool]
@@ -122,6 +124,7 @@ class Subscription:
         self._fetched: set[str] = set()
         self._socket = context.socket(zmq.SUB)
         self._socket.linger = 0
+        self._socket.rcvhwm = QUEUED
         welcome = f"welcome.{secrets.token_hex(8)}"
         for topic in (*topics, welcome):
             self._socket.subscribe(topic)
