@@ -26,6 +26,7 @@ BENCHMARKS = (
     "executors",
     "spine",
     "events",
+    "faults",
 )
 WITH_CANDLES = ("real_candles", "transfer_study")
 SOAKS = ("fuzz",)

@@ -13,12 +13,26 @@ from typing import Annotated
 import typer
 
 from btc_ai import __version__
-from btc_ai.cli import config, daemon, data, evaluate, keys, predict, runs, study, train, transfer
+from btc_ai.cli import (
+    config,
+    daemon,
+    data,
+    evaluate,
+    keys,
+    plugins,
+    predict,
+    runs,
+    study,
+    train,
+    transfer,
+)
 from btc_ai.cli.context import Globals
+from btc_ai.cli.plugin_commands import Root
 from btc_ai.errors import BtcAiError, UsageError
 
 app = typer.Typer(
     name="btc-ai",
+    cls=Root,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Trains trading agents on Bitcoin candles, from short horizons to long ones.",
@@ -28,6 +42,7 @@ app.add_typer(config.app, name="config")
 app.add_typer(data.app, name="data")
 app.add_typer(daemon.app, name="daemon")
 app.add_typer(keys.app, name="keys")
+app.add_typer(plugins.app, name="plugins")
 app.add_typer(study.app, name="study")
 app.add_typer(transfer.app, name="transfer")
 COMMANDS: tuple[Callable[..., None], ...] = (

@@ -13,6 +13,8 @@ from btc_ai.api.service import Body, Call, Command
 from btc_ai.daemon.context import Parts
 from btc_ai.daemon.host import PluginHost
 
+ENABLE_LIMIT_S = 75.0
+
 
 class Nothing(BaseModel):
     """An empty body."""
@@ -20,8 +22,16 @@ class Nothing(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class PluginBody(BaseModel):
+    """A plugin, by its name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    plugin: str
+
+
 class DaemonCommands:
-    """Answers `daemon.ping`, `daemon.status` and `daemon.stop`."""
+    """Answers the commands that begin with `daemon.`."""
 
     def __init__(self, parts: Parts, host: PluginHost, stop: asyncio.Event) -> None:
         """Commands over the daemon's parts; `stop` ends it."""
@@ -34,6 +44,9 @@ class DaemonCommands:
             Command("daemon.ping", Nothing, self._ping, role="viewer"),
             Command("daemon.status", Nothing, self._status, role="viewer"),
             Command("daemon.stop", Nothing, self._end),
+            Command("daemon.plugin", PluginBody, self._plugin, role="viewer"),
+            Command("daemon.enable", PluginBody, self._enable, ENABLE_LIMIT_S),
+            Command("daemon.disable", PluginBody, self._disable, ENABLE_LIMIT_S),
         )
 
     async def _ping(self, body: Nothing, call: Call) -> Body:
@@ -52,6 +65,15 @@ class DaemonCommands:
             "log_dir": str(config.LOG_DIR),
             "plugins": [record.as_body() for record in self._host.records],
         }
+
+    async def _plugin(self, body: PluginBody, call: Call) -> Body:
+        return self._host.record(body.plugin).described()
+
+    async def _enable(self, body: PluginBody, call: Call) -> Body:
+        return (await self._host.enable(body.plugin)).as_body()
+
+    async def _disable(self, body: PluginBody, call: Call) -> Body:
+        return (await self._host.disable(body.plugin)).as_body()
 
     async def _end(self, body: Nothing, call: Call) -> Body:
         self._stop.set()

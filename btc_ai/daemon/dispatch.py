@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import islice
 
 from pydantic import BaseModel, ValidationError
@@ -40,7 +40,7 @@ class Dispatcher:
         """An empty table; `audit` gets a line for each command that changes something."""
         self._log, self._audit = log, audit or log
         self._table: dict[str, Command] = {}
-        self._withdrawn: dict[str, str] = {}
+        self._expected: dict[str, tuple[asyncio.Event, Callable[[], str]]] = {}
         self._seen: OrderedDict[str, None] = OrderedDict()
         self.tasks = Tasks(log)
 
@@ -53,9 +53,17 @@ class Dispatcher:
             rows[command.kind] = command
         self._table |= rows
 
-    def withdraw(self, commands: Iterable[Command], reason: str) -> None:
-        """Answer these with `reason` from now on: what offered them does not work."""
-        self._withdrawn |= dict.fromkeys((command.kind for command in commands), reason)
+    def remove(self, commands: Iterable[Command]) -> None:
+        """Take rows out again."""
+        for command in commands:
+            self._table.pop(command.kind, None)
+
+    def expect(self, prefix: str, there: asyncio.Event, why_not: Callable[[], str]) -> None:
+        """Let a command of a plugin that is not in the table wait until the plugin is `there`.
+
+        Where the table lacks it even then, `why_not` says why; nothing: there is no such command.
+        """
+        self._expected[prefix] = there, why_not
 
     @property
     def kinds(self) -> list[str]:
@@ -72,16 +80,14 @@ class Dispatcher:
 
         A command that needs an operator leaves a line in the audit, however it ends.
         """
-        command = self._table.get(kind)
-        if command is None:
-            raise CommandError("unknown_kind", f"{kind} is not a command of this daemon")
+        command = self._table.get(kind) or await self._expect(kind)
         if command.role == "viewer":
-            return await self._checked(command, body, call)
+            return await run_command(command, body, call, self._log)
         outcome = "cancelled"
         try:
             if call.role != "operator":
                 raise CommandError("forbidden", f"{kind} needs a key with the role operator")
-            result = await self._checked(command, body, call)
+            result = await run_command(command, body, call, self._log)
             outcome = "done"
         except BtcAiError as error:
             outcome = error.code
@@ -98,38 +104,17 @@ class Dispatcher:
             source=json.dumps(call.source), arguments=_told(body),
         )  # fmt: skip
 
-    async def _checked(self, command: Command, body: Body, call: Call) -> Body:
-        """Check the body, run the handler; whatever it raises becomes a BtcAiError."""
-        kind = command.kind
-        if reason := self._withdrawn.get(kind):
-            raise PluginError(f"{kind} is not available: {reason}")
-        try:
-            checked: BaseModel = command.body.model_validate(body)
-        except ValidationError as error:
-            lines = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-            raise CommandError("bad_body", f"{kind}: {'; '.join(lines)}"[:MAX_REASON]) from None
-        try:
-            return await self._run(command, checked, call)
-        except BtcAiError:
-            raise
-        except asyncio.CancelledError:
-            if asked_to_end():
-                raise
-            self._log.error("command was cancelled from within", command=kind, id=call.id)
-        except (Exception, SystemExit):  # noqa: BLE001  # a fence: a handler must not end the daemon
-            self._log.error("command failed", command=kind, id=call.id, exc_info=True)
-        raise CommandError("internal", f"{kind} failed; the log has the details") from None
-
-    @staticmethod
-    async def _run(command: Command, body: BaseModel, call: Call) -> Body:
-        try:
-            async with asyncio.timeout(command.timeout) as limit:
-                return await command.handler(body, call)
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            reason = f"{command.kind} took over {command.timeout:g} s"
-            raise CommandError("deadline", reason) from None
+    async def _expect(self, kind: str) -> Command:
+        """The row that a plugin adds once it is there. Raises BtcAiError where it adds none."""
+        expected = self._expected.get(kind.partition(".")[0])
+        if expected is not None:
+            there, why_not = expected
+            await there.wait()
+            if kind in self._table:
+                return self._table[kind]
+            if reason := why_not():
+                raise PluginError(f"{kind} is not available: {reason}")
+        raise CommandError("unknown_kind", f"{kind} is not a command of this daemon")
 
     async def handle(self, broker: Broker, envelope: Envelope, peer: Peer) -> None:
         """Answer a command from a socket in a task of its own."""
@@ -173,3 +158,35 @@ def _told(body: Body) -> str:
     return json.dumps(
         {key: one[:MAX_VALUE] if isinstance(one, str) else one for key, one in told.items()}
     )
+
+
+async def run_command(command: Command, body: Body, call: Call, log: Logger) -> Body:
+    """The result of a command's handler. Raises BtcAiError; never anything else."""
+    try:
+        checked: BaseModel = command.body.model_validate(body)
+    except ValidationError as error:
+        lines = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        reason = f"{command.kind}: {'; '.join(lines)}"[:MAX_REASON]
+        raise CommandError("bad_body", reason) from None
+    try:
+        return await _within_timeout(command, checked, call)
+    except BtcAiError:
+        raise
+    except asyncio.CancelledError:
+        if asked_to_end():
+            raise
+        log.error("command was cancelled from within", command=command.kind, id=call.id)
+    except (Exception, SystemExit):  # a fence: a handler must not end its process
+        log.error("command failed", command=command.kind, id=call.id, exc_info=True)
+    raise CommandError("internal", f"{command.kind} failed; the log has the details") from None
+
+
+async def _within_timeout(command: Command, body: BaseModel, call: Call) -> Body:
+    try:
+        async with asyncio.timeout(command.timeout) as limit:
+            return await command.handler(body, call)
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        reason = f"{command.kind} took over {command.timeout:g} s"
+        raise CommandError("deadline", reason) from None
