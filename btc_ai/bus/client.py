@@ -14,7 +14,8 @@ from btc_ai.bus.codec import Body, Envelope, decode, encode
 from btc_ai.errors import BusError
 
 PAGE = 1000
-HISTORY_S = 2.0
+SETTLE_S = 2.0
+"""How long a look for newer events waits; where events are missed, it waits as a command does."""
 QUEUED = 10_000
 """Events that wait for a subscriber; at 50,000 a second, those of 0.2 s."""
 
@@ -214,9 +215,10 @@ class Subscription:
         """
         while until is None or after < until:
             wanted = PAGE if until is None else min(PAGE, until - after)
+            patience = SETTLE_S if until is None else None
             body = {"source": source, "after": after, "limit": wanted}
             try:
-                page = self._client.call("daemon.events", body, timeout=HISTORY_S)
+                page = self._client.call("daemon.events", body, timeout=patience)
             except BusError:
                 return until is not None  # an older daemon has none
             lost |= not page["complete"]
