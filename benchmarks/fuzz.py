@@ -265,13 +265,13 @@ def attack(aim: Target, frames: Frames, count: int) -> int:
     """Share `count` messages out over the sockets; how many were sent."""
     places: list[Any] = [aim.local, aim.host]
     for where in places:
-        at_commands(aim, where, frames, count * 7 // 20)
-        at_events(aim, where, frames, count * 2 // 20)
+        at_commands(aim, where, frames, count * 2 // 5)
+        at_events(aim, where, frames, count // 10)
     strange = max(8 * BATCH, count // 50)
     from_strangers(aim, frames, strange)
     connections = max(8, count // 2000)
     replay(aim, frames, record(aim), connections)
-    return 2 * (count * 7 // 20 + count * 2 // 20) + strange + connections
+    return 2 * (count * 2 // 5 + count // 10) + strange + connections
 
 
 def run(count: int, seed: int) -> tuple[list[str], bool]:
