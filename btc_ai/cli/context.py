@@ -44,10 +44,10 @@ class Globals:
 
     def config(self) -> "Config":
         """The configuration; raises ConfigError with all that is wrong."""
-        from btc_ai.api.discovery import known_features
+        from btc_ai.api.discovery import known_names
         from btc_ai.config import load_config
 
-        return load_config(self.config_file, features=known_features())
+        return load_config(self.config_file, **known_names())
 
     def client(self) -> "Client":
         """A client of the running daemon; raises NoDaemonError where none runs."""

@@ -148,13 +148,13 @@ def _alive(pid: int) -> bool:
 @app.command()
 def restart(ctx: typer.Context) -> None:
     """Stop the daemon, if one runs, and start it again; runs in progress go on."""
-    from btc_ai.api.discovery import known_features
+    from btc_ai.api.discovery import known_names
     from btc_ai.config import load_config
 
     here = current(ctx)
     if listens(here):
         here = _with_running_config(here)
-        load_config(here.config_file, features=known_features())
+        load_config(here.config_file, **known_names())
         stop_daemon(here)
     pid = start_daemon(here)
     here.say(f"the daemon runs in the background (process {pid})")

@@ -8,8 +8,7 @@ import typer
 
 from btc_ai.cli.context import Globals, current, print_json
 from btc_ai.cli.daemon import connect
-from btc_ai.cli.options import bucket_names
-from btc_ai.names import LearnerName
+from btc_ai.cli.options import LEARNER, bucket_names
 
 if TYPE_CHECKING:
     from btc_ai.bus.client import Client, Subscription
@@ -44,8 +43,10 @@ def train(
         bool, typer.Option("--no-transfer", help="Start each bucket from scratch")
     ] = False,
     learner: Annotated[
-        LearnerName | None,
-        typer.Option(help="Learning algorithm (default: LEARNER); --resume keeps a run's"),
+        str | None,
+        typer.Option(
+            metavar=LEARNER, help="Learning algorithm (default: LEARNER); --resume keeps a run's"
+        ),
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, max=2**63 - 1, help="Seed of the run")] = None,
     symbol: Annotated[str | None, typer.Option(help="Market, e.g. BTC/USDT")] = None,

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from btc_ai import __version__
-from btc_ai.api.discovery import known_features
+from btc_ai.api.discovery import known_names
 from btc_ai.api.messages import DaemonState
 from btc_ai.bus.broker import Broker
 from btc_ai.bus.keys import Keys
@@ -29,7 +29,7 @@ from btc_ai.redaction import secrets_of
 async def serve(config_option: Path | None, *, console: bool, on_ready: Callable[[], None]) -> None:
     """Run the daemon until it is told to stop. Raises BtcAiError where it cannot start."""
     config_file, runtime = find_config(config_option), runtime_dir()
-    config = load_config(config_file, features=known_features())
+    config = load_config(config_file, **known_names())
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -9,7 +9,7 @@ from typing import Any
 import zmq.asyncio
 from pydantic import BaseModel
 
-from btc_ai.api.discovery import Manifest, covers, known_features
+from btc_ai.api.discovery import Manifest, covers, known_names
 from btc_ai.api.messages import Event, Heard
 from btc_ai.api.service import Body, Call, Logger, Worker
 from btc_ai.bus.broker import Broker
@@ -46,7 +46,7 @@ class Parts:
 
 
 def _as_now(config: Config, config_file: Path | None) -> Config:
-    return config if config_file is None else load_config(config_file, features=known_features())
+    return config if config_file is None else load_config(config_file, **known_names())
 
 
 @dataclass

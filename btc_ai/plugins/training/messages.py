@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from btc_ai.api.messages import Event
-from btc_ai.names import LearnerName, TransferKind
+from btc_ai.names import TransferKind
 
 Body = dict[str, Any]
 
@@ -32,7 +32,7 @@ class StartBody(_Command):
     episodes: int | None = Field(None, ge=1)
     resume: bool = False
     transfer: bool = True
-    learner: LearnerName | None = None
+    learner: str | None = None
     seed: int | None = Field(None, ge=0, lt=2**63)
     symbol: str | None = None
     interval: str | None = None
@@ -75,7 +75,7 @@ class StepView(BaseModel):
     position: int
     bucket: str
     state: str
-    learner: LearnerName
+    learner: str
     episodes: int
     episode: int
     metrics: Body
