@@ -11,7 +11,7 @@ import re
 import subprocess
 import sys
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results.md"
@@ -68,9 +68,18 @@ def earlier() -> dict[str, str]:
     return dict(zip(parts[::2], (part.strip() for part in parts[1::2]), strict=True))
 
 
+def _version(package: str) -> str | None:
+    """The installed version; None: it is not there, as `bench`'s packages are not for a soak."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
 def head() -> str:
     """Machine and versions."""
-    versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
+    found = {package: _version(package) for package in PACKAGES}
+    versions = ", ".join(f"{package} {number}" for package, number in found.items() if number)
     return (
         f"# Benchmark results\n\n{processor()}, Python {platform.python_version()}, {versions}.\n"
         "Written by `make bench`; machines differ: compare ratios."

@@ -54,14 +54,15 @@ async def serve(config_option: Path | None, *, console: bool, on_ready: Callable
         dispatcher = Dispatcher(logger("dispatch"), audit=logger("audit"))
         broker = Broker(runtime, lambda frame, peer: dispatcher.handle(broker, frame, peer))
         stack.callback(broker.close)
-        tasks = Tasks(log)
-        stack.push_async_callback(tasks.cancel)
-        tasks.spawn("commands", broker.serve_commands(), forever=True)
-        tasks.spawn("subscriptions", broker.serve_subscriptions(), forever=True)
         door = None
         if config.REMOTE.ENABLED:
             door = RemoteDoor(broker, config.REMOTE, Keys(config.KEYS_DIR), logger("remote"))
             stack.callback(door.close)
+        tasks = Tasks(log)
+        stack.push_async_callback(tasks.cancel)
+        tasks.spawn("commands", broker.serve_commands(), forever=True)
+        tasks.spawn("subscriptions", broker.serve_subscriptions(), forever=True)
+        if door is not None:
             tasks.spawn("remote", door.serve(), forever=True)
         stack.push_async_callback(dispatcher.tasks.cancel)
 

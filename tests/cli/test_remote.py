@@ -96,6 +96,7 @@ def test_a_revoked_key_and_a_closed_port_look_the_same(open_house: House) -> Non
     assert "btc-ai keys list" in said and "ports" in said
     remote(open_house, "eve", "status")
     open_house.run("daemon", "stop")
+    assert (open_house.root / "Logs" / "error.log").read_text() == ""
     gone = remote(open_house, "eve", "status", code=3)
     assert gone.replace("eve", "ann") == said
 
