@@ -70,6 +70,9 @@ class Manifest(BaseModel):
     executors: list[str] = Field(default_factory=list, description="Executors it adds")
     learners: list[str] = Field(default_factory=list, description="Learners it adds")
     markets: list[str] = Field(default_factory=list, description="Sources of candles it adds")
+    service: bool = Field(
+        True, description="Whether it runs: false where it only adds what other processes import"
+    )
     cli: dict[CliName, CliCommand] = Field(
         default_factory=dict, description="Sub-commands of btc-ai it adds, by name"
     )

@@ -153,6 +153,8 @@ class PluginHost:
             self._set(record, "refused", found.problem or "")
         elif not section.ENABLED:
             self._set(record, "disabled", "")
+        elif not found.manifest.service:
+            self._set(record, "idle", "")
         elif (section.ISOLATION or ("daemon" if found.bundled else "process")) == "process":
             record.process = self._process(record, section)
         else:

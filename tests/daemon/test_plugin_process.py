@@ -384,6 +384,15 @@ def test_disabled_and_enabled_again(site: Site, tmp_path: Path) -> None:
     hosted(tmp_path, work)
 
 
+def test_one_without_a_service_is_not_imported(site: Site, tmp_path: Path) -> None:
+    site.install("apart", "1 / 0", manifest={"service": False})
+
+    async def work(host: PluginHost, here: Floor, parts: Parts) -> None:
+        assert record(host).state == "idle" and children() == []
+
+    hosted(tmp_path, work)
+
+
 def test_one_that_is_disabled_is_not_started(site: Site, tmp_path: Path) -> None:
     site.install("apart", CODE)
 
