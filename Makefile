@@ -1,7 +1,7 @@
 # make demo: set everything up, train all four buckets on the sample market, show the result.
 # make test: set everything up, check the code, run every test.
 # make test-ray: the tests of plugins_contrib/btc-ai-ray, in an environment of their own.
-# make soak: kill 1,000 workers at random moments; writes its section of benchmarks/results.md.
+# make soak: kill 1,000 workers and fuzz the bus; writes their sections of benchmarks/results.md.
 # make bench [CANDLES=folder]: measure every claim of speed; writes benchmarks/results.md.
 
 VENV ?= .venv
@@ -30,8 +30,7 @@ bench: install-dev
 	$(BIN)/python -m benchmarks $(CANDLES)
 
 soak: install-dev
-	$(BIN)/pip install -qq -c constraints.txt -e '.[bench]'
-	$(BIN)/python -m benchmarks --only soak
+	$(BIN)/python -m benchmarks --only soak fuzz
 
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev

@@ -127,7 +127,7 @@ def follow(
 
 def _events(client: "Client", feed: "Subscription", run: str, view: "View") -> Body:
     """Feed the view until the run has ended; what was missed is asked for."""
-    from btc_ai.bus.client import NoDaemonError, daemon_listens
+    from btc_ai.bus.client import NoDaemonError
 
     state = client.call("training.show", {"run": run})
     view.run(state)
@@ -135,7 +135,7 @@ def _events(client: "Client", feed: "Subscription", run: str, view: "View") -> B
     while state["state"] not in ENDED:
         event, lost = next(events)
         if event is None:
-            silent = 0 if daemon_listens(client.runtime) else silent + 1
+            silent = 0 if client.address.listens() else silent + 1
             if silent > PATIENCE_S:
                 raise NoDaemonError(
                     f"the daemon has gone; run {run} is kept. `btc-ai daemon start` goes on with "
