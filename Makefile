@@ -2,6 +2,7 @@
 # make test: set everything up, check the code, run every test.
 # make test-contrib: the tests of plugins_contrib, each package in an environment of its own.
 # make test-freqtrade: btc-ai-freqtrade with freqtrade's own backtesting; optional, installs freqtrade.
+# make soak: kill 1,000 workers and fuzz the bus; writes their sections of benchmarks/results.md.
 # make bench [CANDLES=folder]: measure every claim of speed; writes benchmarks/results.md.
 
 VENV ?= .venv
@@ -9,7 +10,7 @@ BIN := $(VENV)/bin
 PYTHON ?= python3
 CONTRIB ?= btc-ai-hello btc-ai-notify btc-ai-mlflow btc-ai-freqtrade btc-ai-ray
 
-.PHONY: demo test test-contrib test-freqtrade lint bench install install-dev clean
+.PHONY: demo test test-contrib test-freqtrade lint bench soak install install-dev clean
 
 demo: install
 	@bash scripts/demo.sh "$(abspath $(BIN))"
@@ -32,6 +33,9 @@ lint: install-dev
 bench: install-dev
 	$(BIN)/pip install -qq -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m benchmarks $(CANDLES)
+
+soak: install-dev
+	$(BIN)/python -m benchmarks --only soak fuzz
 
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev

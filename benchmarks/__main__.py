@@ -2,7 +2,7 @@
 
 `python -m benchmarks [FOLDER]`: with a folder of parquet files named like btcusdt_5m_2023.parquet
 those of a whole year take the first of 5-minute candles, and `real_candles` all of them. With
-`--only` some are measured anew and the others' results stay.
+`--only` some are measured anew and the others' results stay; `soak` and `fuzz` are run by name alone.
 """
 
 import argparse
@@ -11,7 +11,7 @@ import re
 import subprocess
 import sys
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results.md"
@@ -25,10 +25,12 @@ BENCHMARKS = (
     "twin",
     "executors",
     "spine",
+    "events",
     "faults",
 )
 WITH_CANDLES = ("real_candles", "transfer_study")
-ALL = (*BENCHMARKS, *WITH_CANDLES)
+SOAKS = ("soak", "fuzz")
+ALL = (*BENCHMARKS, *WITH_CANDLES, *SOAKS)
 PACKAGES = ("btc-ai", "torch", "numpy", "pandas", "pyzmq", "typer", "stable-baselines3")
 
 
@@ -66,9 +68,18 @@ def earlier() -> dict[str, str]:
     return dict(zip(parts[::2], (part.strip() for part in parts[1::2]), strict=True))
 
 
+def _version(package: str) -> str | None:
+    """The installed version; None: it is not there, as `bench`'s packages are not for a soak."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
 def head() -> str:
     """Machine and versions."""
-    versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
+    found = {package: _version(package) for package in PACKAGES}
+    versions = ", ".join(f"{package} {number}" for package, number in found.items() if number)
     return (
         f"# Benchmark results\n\n{processor()}, Python {platform.python_version()}, {versions}.\n"
         "Written by `make bench`; machines differ: compare ratios."
@@ -82,6 +93,7 @@ def main() -> int:
     parser.add_argument("--only", nargs="*", choices=ALL, default=None)
     options = parser.parse_args()
     plan = planned(options.folder)
+    plan |= {name: [] for name in options.only or () if name in SOAKS}
     if missing := [name for name in options.only or () if name not in plan]:
         parser.error(f"{', '.join(missing)} needs a folder of candles")
     sections, reached = earlier() if options.only else {}, True

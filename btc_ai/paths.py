@@ -42,6 +42,14 @@ def user_data() -> Path:
     return _xdg("XDG_DATA_HOME", ".local/share")
 
 
+def host_file(name: str) -> Path:
+    """The file that `--host NAME` means: a path, or a name in the user's configuration folder."""
+    path = _expanded(Path(name), "--host")
+    if "/" in name or path.is_file():
+        return path
+    return _xdg("XDG_CONFIG_HOME", ".config") / "hosts" / f"{name}.json"
+
+
 def find_config(explicit: Path | None = None) -> Path | None:
     """The configuration file in force: `--config`, `BTC_AI_CONFIG`, the user's, the system's.
 

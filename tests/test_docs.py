@@ -32,7 +32,10 @@ def test_every_command_and_event_stands_in_the_specification() -> None:
     text = (DOCS / "messaging.md").read_text()
     dotted = set(re.findall(r"^\| `([a-z]+\.[a-z]+)` \|", text, re.MULTILINE))
     documented = dotted - {"commands.sock", "events.sock", "reply.result", "reply.error"}
-    services = [*(ROOT / "btc_ai/plugins").glob("*/service.py"), ROOT / "btc_ai/daemon/commands.py"]
+    services = [
+        *(ROOT / "btc_ai/plugins").glob("*/service.py"),
+        *(ROOT / "btc_ai/daemon").glob("*commands.py"),
+    ]
     source = "".join(path.read_text() for path in services)
     offered = set(re.findall(r'Command\(\s*"([a-z.]+)"', source))
     for path in (ROOT / "btc_ai").rglob("messages.py"):

@@ -1,6 +1,7 @@
 """What the configuration says of a bucket and of a market, as a worker reads it."""
 
 import hashlib
+import math
 import re
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +12,24 @@ from btc_ai.errors import DataError, UsageError
 from btc_ai.paths import candle_file
 
 Body = dict[str, Any]
+
+TRAIN_SHARE = 0.70
+VALIDATION_SHARE = 0.15
+WINDOW = 32
+LEAST_EVALUATED_DECISIONS = 4
+
+
+def least_candles(
+    min_horizon: int, max_horizon: int, lookback: int = 0, window: int = WINDOW
+) -> int:
+    """How many candles without a hole a bucket needs at least.
+
+    lookback: bars that its features look back. window: decisions of a training window.
+    """
+    purge = max_horizon + 1
+    train = lookback + min_horizon * window + 2 + purge
+    evaluated = LEAST_EVALUATED_DECISIONS * min_horizon + 2 + purge
+    return max(math.ceil(train / TRAIN_SHARE), math.ceil(evaluated / VALIDATION_SHARE)) + 1
 
 
 def bucket_settings(

@@ -3,59 +3,76 @@
 import asyncio
 import os
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgpack
 import zmq
 import zmq.asyncio
 
-from btc_ai.bus.codec import Body, Envelope, FrameError, VersionError, decode, encode
+from btc_ai.bus.codec import MAX_DEPTH, MAX_FRAME, Body, Envelope, FrameError, check_value, encode
+from btc_ai.bus.commands import Handle, Peer, send_reply, serve_commands
+from btc_ai.bus.events import EventSocket
+from btc_ai.bus.history import History
 from btc_ai.errors import BusError
 from btc_ai.paths import command_socket, event_socket
 
 KEPT_LAST = 64
+KEPT_BYTES = 32 << 20
 MAX_MESSAGE = 8 << 20
-_WELCOME = b"\x01welcome."
+MAX_PAGE = 600_000
+"""Bytes of events in one answer to `daemon.events`; a reply has at most MAX_FRAME."""
+ROOM = 4096
+"""Bytes that the rest of such a reply may take."""
 
-Peer = bytes
-Handle = Callable[[Envelope, Peer], Awaitable[None]]
+Token = bytes
 Listener = Callable[[Envelope], None]
 
 
 class Broker:
-    """Owns both sockets. Run `serve` in a task; `close` when done."""
+    """Owns both sockets. Run `serve_commands` and `serve_subscriptions` in tasks; then `close`."""
 
-    def __init__(self, runtime: Path, handle: Handle) -> None:
+    def __init__(
+        self, runtime: Path, handle: Handle, *, socket_mode: int = 0o600,
+        kept_bytes: int = KEPT_BYTES,
+    ) -> None:  # fmt: skip
         """Bind the sockets in `runtime` (0700). Raises BusError where the path is too long."""
-        self._handle = handle
-        self._workers: dict[Peer, Listener] = {}
+        self.handle = handle
+        self._workers: dict[Token, Listener] = {}
         self._seq: dict[str, int] = {}
         self._last: OrderedDict[tuple[str, object], Envelope] = OrderedDict()
+        self._history = History(kept_bytes)
+        self._epoch = os.urandom(8).hex()
         self._context = zmq.asyncio.Context()
+        self._mode = socket_mode
         self._paths = command_socket(runtime), event_socket(runtime)
-        self._commands = self._socket(zmq.ROUTER, self._paths[0])
-        self._events = self._socket(zmq.XPUB, self._paths[1])
+        self._commands = self._context.socket(zmq.ROUTER)
+        self._commands.linger = 0
+        self._commands.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE)
+        self._bind(self._commands, self._paths[0])
+        events = plain_socket(self._context, zmq.XPUB)
+        self._events = EventSocket(events, self.welcome)
+        self._bind(events, self._paths[1])
+        self._outlets = [self._events]
 
-    def _socket(self, kind: int, path: Path) -> Any:
+    def _bind(self, socket: Any, path: Path) -> None:
         if len(os.fsencode(path)) > zmq.IPC_PATH_MAX_LEN:
+            self._context.destroy(linger=0)
             raise BusError(
                 f"{path} is longer than the {zmq.IPC_PATH_MAX_LEN} characters a socket's path may "
                 "have; name a shorter folder in BTC_AI_RUNTIME_DIR"
             )
-        made = self._context.socket(kind)
-        made.linger = 0
-        made.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE)
-        mask = os.umask(0o177)
+        mask = os.umask(0o777 & ~self._mode)
         try:
-            made.bind(f"ipc://{path}")
+            socket.bind(f"ipc://{path}")
         except zmq.ZMQError as error:
             self._context.destroy(linger=0)
             raise BusError(f"cannot listen at {path}: {error}") from None
         finally:
             os.umask(mask)
-        return made
 
     def close(self) -> None:
         """Close both sockets and remove their files."""
@@ -65,32 +82,23 @@ class Broker:
 
     async def serve_commands(self) -> None:
         """Hand each frame on: a worker's to its listener, anybody else's to the dispatcher."""
-        while True:
-            peer, *frames = await self._commands.recv_multipart()
-            try:
-                if len(frames) != 1:
-                    raise FrameError("a command is exactly one frame")
-                envelope = decode(frames[0])
-            except (FrameError, VersionError) as error:
-                await self.reply(peer, None, "error", {"code": error.code, "message": str(error)})
-                continue
-            if listener := self._workers.get(peer):
-                listener(envelope)
-            else:
-                await self._handle(envelope, peer)
+        await serve_commands(self._commands, partial(_local_peer, self._commands), self._route)
+
+    async def _route(self, envelope: Envelope, peer: Peer) -> None:
+        if listener := self._workers.get(peer.route):
+            listener(envelope)
+        else:
+            await self.handle(envelope, peer)
 
     async def serve_subscriptions(self) -> None:
-        """Welcome each subscriber, on its own topic, once its subscriptions are in force."""
-        while True:
-            message = await self._events.recv()
-            if message.startswith(_WELCOME):
-                await self._events.send_multipart([message[1:], self._welcome()])
+        """Welcome each subscriber once its subscriptions are in force."""
+        await self._events.serve()
 
-    def _welcome(self) -> bytes:
+    def welcome(self) -> bytes:
         """The welcome's frame, with as many of the last events, newest first, as it can hold."""
         last = [asdict(one) for one in self._last.values()]
         while True:
-            body = {"last": last, "seq": self._seq}
+            body = {"last": last, "seq": self._seq, "epoch": self._epoch}
             try:
                 return encode(Envelope("bus.welcome", body, "broker"))
             except FrameError:
@@ -100,12 +108,7 @@ class Broker:
 
     async def reply(self, peer: Peer, parent_id: str | None, kind: str, body: Body) -> None:
         """Send one reply; a peer that has gone is none of our business."""
-        try:
-            frame = encode(Envelope(f"reply.{kind}", body, "daemon", parent_id))
-        except FrameError as error:
-            failure = {"code": "internal", "message": f"the reply cannot be sent: {error}"}
-            frame = encode(Envelope("reply.error", failure, "daemon", parent_id))
-        await self._commands.send_multipart([peer, frame])
+        await send_reply(peer, parent_id, kind, body)
 
     def publish(self, kind: str, body: Body, *, source: str, parent_id: str | None = None) -> None:
         """Publish one event and keep it for late joiners. Raises FrameError; then nothing went."""
@@ -117,20 +120,73 @@ class Broker:
         self._last.move_to_end((kind, body.get("run")))
         if len(self._last) > KEPT_LAST:
             self._last.popitem(last=False)
-        self._events.send_multipart([kind.encode(), frame])  # XPUB never waits: it drops
+        self._history.add(source, seq, frame)
+        for outlet in self._outlets:
+            outlet.send(kind.encode(), frame)
 
-    def attach_worker(self, token: Peer, listener: Listener) -> None:
+    def add_outlet(self, outlet: EventSocket) -> None:
+        """Publish there too."""
+        self._outlets.append(outlet)
+
+    def remove_outlet(self, outlet: EventSocket) -> None:
+        """Publish there no more."""
+        self._outlets = [one for one in self._outlets if one is not outlet]
+
+    def history(self, source: str, after: int, limit: int) -> Body:
+        """The kept events of `source` after number `after`, oldest first, at most `limit`.
+
+        `through` is where to ask on; `complete` is False where an event up to there is missing;
+        `newest` is the number of its newest event.
+        """
+        events: list[Body] = []
+        size, through, complete = 0, after, True
+        for seq, frame in self._history.after(source, after, limit):
+            size += len(frame)
+            if size > MAX_PAGE and through > after:
+                break
+            complete &= seq == through + 1
+            through = seq
+            event = _for_reply(frame)
+            complete &= event is not None
+            events += [event] if event is not None else []
+        newest = self._seq.get(source, 0)
+        if through == after != newest:
+            through, complete = newest, False
+        return {"events": events, "through": through, "complete": complete, "newest": newest}
+
+    def attach_worker(self, token: Token, listener: Listener) -> None:
         """Route what the peer with this secret sends to `listener`, which must not block."""
         self._workers[token] = listener
 
-    def detach_worker(self, token: Peer) -> None:
+    def detach_worker(self, token: Token) -> None:
         """Forget a worker."""
         self._workers.pop(token, None)
 
-    async def send_worker(self, token: Peer, kind: str, body: Body) -> None:
+    async def send_worker(self, token: Token, kind: str, body: Body) -> None:
         """Send a worker one message."""
         await self._commands.send_multipart([token, encode(Envelope(kind, body, "daemon"))])
 
     async def idle(self) -> None:
         """Let what was published leave before the sockets close."""
         await asyncio.sleep(0.05)
+
+
+def plain_socket(context: zmq.asyncio.Context, kind: int) -> Any:
+    """A socket of an asyncio context that is none of asyncio's."""
+    return context.socket(kind, socket_class=zmq.Socket)  # type: ignore[arg-type]  # pyzmq's type
+
+
+def _local_peer(socket: Any, route: bytes, frame: Any) -> Peer:
+    """A peer on this machine; the kernel tells its user and process."""
+    _, uid, _, pid = (frame.get("Peer-Address").rsplit(":", 3) + [""] * 4)[:4]
+    return Peer(route, f"uid {uid} pid {pid}", "operator", socket)
+
+
+def _for_reply(frame: bytes) -> Body | None:
+    """An event as it can stand in a list in a reply; None where it is too large or too deep."""
+    event: Body = msgpack.unpackb(frame)
+    try:
+        check_value(event, MAX_DEPTH - 2)
+    except FrameError:
+        return None
+    return event if len(frame) < MAX_FRAME - ROOM else None

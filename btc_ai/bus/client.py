@@ -1,18 +1,26 @@
 """The synchronous client: sends commands, listens to events. Small, so that the CLI starts fast."""
 
 import secrets
-import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import zmq
 
+from btc_ai.bus.address import Address, Host, Local
 from btc_ai.bus.codec import Body, Envelope, decode, encode
 from btc_ai.errors import BusError
-from btc_ai.paths import command_socket, event_socket
+
+PAGE = 1000
+SETTLE_S = 2.0
+"""How long a look for newer events waits; where events are missed, it waits as a command does."""
+QUEUED = 10_000
+"""Events that wait for a subscriber; at 50,000 a second, those of 0.2 s."""
+
+_Events = Iterator[tuple[Envelope, bool]]
+_Missed = Generator[tuple[Envelope, bool], None, bool]
 
 
 class NoDaemonError(BusError):
@@ -31,32 +39,38 @@ class RemoteError(BusError):
 
 
 def daemon_listens(runtime: Path) -> bool:
-    """Whether a live process has bound the command socket (a stale file refuses)."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.settimeout(1.0)
-        try:
-            probe.connect(str(command_socket(runtime)))
-        except BlockingIOError:  # it listens, and others are knocking
-            return True
-        except OSError:
-            return False
-        return True
+    """Whether a live process has bound the command socket of a runtime folder."""
+    return Local(runtime).listens()
 
 
 class Client:
-    """A connection to the daemon of one runtime directory; use it as a context manager."""
+    """A connection to one daemon; use it as a context manager."""
 
-    def __init__(self, runtime: Path, *, source: str = "cli", timeout: float = 10.0) -> None:
-        """Connect. Raises NoDaemonError at once where none listens."""
-        if not daemon_listens(runtime):
-            raise NoDaemonError(
-                f"no daemon is reachable at {runtime}; start one with `btc-ai daemon start`"
-            )
-        self.runtime, self.source, self.timeout = runtime, source, timeout
+    def __init__(
+        self, where: Path | Address, *, source: str = "cli", timeout: float = 10.0
+    ) -> None:
+        """Connect, to a runtime folder or another address.
+
+        Raises NoDaemonError where none listens, at once, or where a remote one does not answer.
+        """
+        self.address: Address = Local(where) if isinstance(where, Path) else where
+        if not self.address.listens():
+            raise NoDaemonError(self.address.advice)
+        self.source, self.timeout = source, timeout
         self._context = zmq.Context()
         self._commands = self._context.socket(zmq.DEALER)
         self._commands.linger = 0
-        self._commands.connect(f"ipc://{command_socket(runtime)}")
+        self.address.connect_commands(self._commands)
+        if isinstance(self.address, Host):
+            self._knock()
+
+    def _knock(self) -> None:
+        """Find out whether the daemon takes this client's key: it does not say so where not."""
+        try:
+            self.call("daemon.ping")
+        except BusError:
+            self._context.destroy(linger=0)
+            raise NoDaemonError(self.address.advice) from None
 
     def __enter__(self) -> Self:
         """The client itself."""
@@ -96,33 +110,37 @@ class Client:
 
     def subscribe(self, *topics: str) -> "Subscription":
         """Listen to the events whose kind begins with one of `topics`; live when this returns."""
-        return Subscription(self._context, self.runtime, topics, self.timeout)
+        return Subscription(self, self._context, topics)
 
 
 class Subscription:
-    """A live stream of events, from the welcome on."""
+    """A live stream of events, from the welcome on; what it missed it asks the history for."""
 
     def __init__(
-        self, context: "zmq.Context[zmq.Socket[bytes]]", runtime: Path, topics: tuple[str, ...],
-        timeout: float,
-    ) -> None:  # fmt: skip
+        self, client: Client, context: "zmq.Context[zmq.Socket[bytes]]", topics: tuple[str, ...]
+    ) -> None:
         """Subscribe and wait for the broker's welcome. Raises NoDaemonError without one."""
+        self._client, self._topics = client, topics
+        self._heard: set[str] = set()
+        self._fetched: set[str] = set()
         self._socket = context.socket(zmq.SUB)
         self._socket.linger = 0
+        self._socket.rcvhwm = QUEUED
         welcome = f"welcome.{secrets.token_hex(8)}"
         for topic in (*topics, welcome):
             self._socket.subscribe(topic)
-        self._socket.connect(f"ipc://{event_socket(runtime)}")
+        client.address.connect_events(self._socket)
         early: list[Envelope] = []
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + client.timeout
         while (event := self.receive(max(0.0, deadline - time.monotonic()))) is not None:
             if event.kind == "bus.welcome":
                 self.last = [Envelope(**one) for one in event.body["last"]]
+                self._epoch = event.body["epoch"]
                 self._seq: dict[str, int] = dict(event.body["seq"])
                 self._early = [one for one in early if one.seq > self._seq.get(one.source, 0)]
                 return
             early.append(event)
-        raise NoDaemonError(f"the daemon's event socket at {runtime} does not answer")
+        raise NoDaemonError(f"the event socket does not answer: {client.address.advice}")
 
     def receive(self, timeout: float) -> Envelope | None:
         """The next event, or None after `timeout` seconds."""
@@ -131,18 +149,95 @@ class Subscription:
         return decode(self._socket.recv_multipart()[1])
 
     def events(self, idle: float = 1.0) -> Iterator[tuple[Envelope | None, bool]]:
-        """Every event, with whether others of its source were lost before it.
+        """Every event, with whether others of its source were lost before it for good.
 
-        After `idle` seconds without one, `(None, False)`, so that the caller can look around.
+        After `idle` seconds without one, `(None, False)`, so that the caller can look around;
+        `(None, True)` where the newest events were lost.
         """
         for event in self._early:
-            self._seq[event.source] = event.seq
-            yield event, False
+            yield from self._in_order(event)
         while True:
             event_or_none = self.receive(idle)
             if event_or_none is None:
-                yield None, False
-                continue
-            newest = self._seq.get(event_or_none.source)
-            self._seq[event_or_none.source] = event_or_none.seq
-            yield event_or_none, newest is not None and event_or_none.seq != newest + 1
+                yield None, (yield from self._settle())
+            elif event_or_none.kind == "bus.welcome":  # it was cut off, and is connected again
+                yield from self._again(event_or_none.body)
+            else:
+                yield from self._in_order(event_or_none)
+
+    def _settle(self) -> _Missed:
+        """Catch up on the sources heard since it was quiet: what was lost may have been the last.
+
+        It is remembered: it may yet come by itself, and must not be taken twice.
+        """
+        lost = False
+        self._fetched.clear()
+        while self._heard:
+            source = self._heard.pop()
+            missed = self._missed(source, self._seq[source], None)
+            lost |= yield from _each(missed, self._fetched)
+        return lost
+
+    def _again(self, welcome: Body) -> Iterator[tuple[Envelope | None, bool]]:
+        """Catch up on what was published while the connection was lost."""
+        restarted, self._epoch = welcome["epoch"] != self._epoch, welcome["epoch"]
+        if restarted:  # the old daemon's last events may be missing, of any source
+            self._seq.clear()
+        lost = restarted
+        for source, seq in welcome["seq"].items():
+            if self._concerns(source):
+                known = self._seq.get(source, 0)
+                lost = yield from self._missed(source, known, seq, lost=lost)
+            self._seq[source] = seq
+        if lost:
+            yield None, True
+
+    def _concerns(self, source: str) -> bool:
+        """Whether a source publishes what is subscribed to: kinds begin with its name."""
+        return any(topic.partition(".")[0] in ("", source) for topic in self._topics)
+
+    def _in_order(self, event: Envelope) -> _Events:
+        """What the history has of the events before this one, then this one."""
+        if event.id in self._fetched:
+            return
+        source, newest = event.source, self._seq.get(event.source, 0)
+        restarted = event.seq <= newest  # the daemon's, which counts anew
+        after = 0 if restarted else newest
+        lost = yield from self._missed(source, after, event.seq - 1, lost=restarted)
+        self._seq[source] = event.seq
+        self._heard.add(source)
+        yield event, lost
+
+    def _missed(self, source: str, after: int, until: int | None, *, lost: bool = False) -> _Missed:
+        """The events of `source` after one number until another (None: the newest).
+
+        Returns whether something was lost that no event has said yet.
+        """
+        while until is None or after < until:
+            wanted = PAGE if until is None else min(PAGE, until - after)
+            patience = SETTLE_S if until is None else None
+            body = {"source": source, "after": after, "limit": wanted}
+            try:
+                page = self._client.call("daemon.events", body, timeout=patience)
+            except BusError:
+                return until is not None  # an older daemon has none
+            lost |= not page["complete"]
+            until = page["newest"] if until is None else until
+            after = page["through"]
+            for event in (Envelope(**one) for one in page["events"]):
+                self._seq[source] = event.seq
+                if event.kind.startswith(self._topics):
+                    yield event, lost
+                    lost = False
+        return lost
+
+
+def _each(missed: _Missed, ids: set[str]) -> _Missed:
+    """The same events, keeping their ids."""
+    while True:
+        try:
+            event, lost = next(missed)
+        except StopIteration as end:
+            return bool(end.value)
+        ids.add(event.id)
+        yield event, lost

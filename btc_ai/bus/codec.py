@@ -1,10 +1,11 @@
 """The envelope and its msgpack form, with hard limits; specified in `docs/messaging.md`."""
 
 import math
+import os
 import re
 import reprlib
 import time
-import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -22,6 +23,11 @@ _TYPES: Final[dict[str, type | tuple[type, ...]]] = {
     "v": int, "id": str, "parent_id": (str, type(None)), "kind": str,
     "source": str, "seq": int, "time": float, "body": dict,
 }  # fmt: skip
+_FIRST_BUFFER = 4096
+_HARMLESS = frozenset({int, bool, type(None)})
+_SURELY_SHORT = MAX_TEXT // 4
+_CONTAINERS = (dict, list, tuple)
+_NO_VALUES = (bytes, bytearray, memoryview, msgpack.Timestamp)
 
 Body = dict[str, Any]
 
@@ -47,7 +53,7 @@ class Envelope:
     source: str
     parent_id: str | None = None
     seq: int = 0
-    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    id: str = field(default_factory=lambda: os.urandom(16).hex())
     time: float = field(default_factory=time.time)
     v: int = VERSION
 
@@ -56,7 +62,7 @@ def encode(envelope: Envelope) -> bytes:
     """The frame of an envelope. Raises FrameError where it would break a limit."""
     fields = {name: getattr(envelope, name) for name in _TYPES}
     try:
-        frame: bytes = msgpack.packb(fields, use_bin_type=True)
+        frame: bytes = msgpack.packb(fields, use_bin_type=True, buf_size=_FIRST_BUFFER)
     except (TypeError, ValueError, OverflowError) as error:
         raise FrameError(f"{envelope.kind}: the body cannot be packed: {error}") from None
     if len(frame) > MAX_FRAME:
@@ -99,24 +105,40 @@ def _check(fields: Body) -> None:
         odd = _short(sorted(fields.keys() ^ _TYPES.keys()))
         raise FrameError(f"an envelope has exactly {', '.join(_TYPES)}; check {odd}")
     for name, expected in _TYPES.items():
-        if not isinstance(fields[name], expected) or isinstance(fields[name], bool):
+        value = fields[name]
+        if not isinstance(value, expected) or value is True or value is False:
             raise FrameError(f"{name} has the wrong type")
     if not _KIND.fullmatch(fields["kind"]):
         raise FrameError("kind is no dotted lower-case name of at most 64 characters")
-    if max(len(fields[name] or "") for name in ("id", "parent_id", "source")) > 64:
+    if len(fields["id"]) > 64 or len(fields["source"]) > 64 or len(fields["parent_id"] or "") > 64:
         raise FrameError("id, parent_id and source have at most 64 characters")
-    _check_value(fields, MAX_DEPTH)
+    if not math.isfinite(fields["time"]):
+        raise FrameError("numbers must be finite")
+    check_value(fields["body"], MAX_DEPTH - 1)
 
 
-def _check_value(value: object, levels: int) -> None:
+def _check_all(values: Iterable[object], levels: int) -> None:
+    """`check_value` of each; most values are scalars and need no call of their own."""
+    for value in values:
+        kind = type(value)
+        if kind in _HARMLESS:
+            continue
+        if kind is float and math.isfinite(value):  # type: ignore[arg-type]  # it is a float
+            continue
+        if kind is str and len(value) <= _SURELY_SHORT:  # type: ignore[arg-type]  # it is a str
+            continue
+        check_value(value, levels)
+
+
+def check_value(value: object, levels: int) -> None:
     """Raise FrameError where `value` breaks a limit or nests deeper than `levels`."""
     if isinstance(value, float) and not math.isfinite(value):
         raise FrameError("numbers must be finite")
-    if isinstance(value, str) and len(value) > MAX_TEXT // 4 and len(value.encode()) > MAX_TEXT:
+    if isinstance(value, str) and len(value) > _SURELY_SHORT and len(value.encode()) > MAX_TEXT:
         raise FrameError(f"a string is longer than {MAX_TEXT} bytes")
-    if isinstance(value, bytes | bytearray | memoryview | msgpack.Timestamp):
+    if isinstance(value, _NO_VALUES):
         raise FrameError(f"{type(value).__name__} is not part of the protocol")
-    if not isinstance(value, dict | list | tuple):
+    if not isinstance(value, _CONTAINERS):
         return
     if levels <= 0:
         raise FrameError(f"deeper than {MAX_DEPTH} levels")
@@ -124,23 +146,26 @@ def _check_value(value: object, levels: int) -> None:
         raise FrameError(f"an array or map has more than {MAX_ENTRIES} entries")
     if isinstance(value, dict):
         for key in value:
-            if not isinstance(key, str):
-                raise FrameError(f"map key {_short(key)}: keys are strings")
-            _check_value(key, levels)
-    for inner in value.values() if isinstance(value, dict) else value:
-        _check_value(inner, levels - 1)
+            if type(key) is not str or len(key) > _SURELY_SHORT:
+                _check_key(key)
+        value = value.values()
+    _check_all(value, levels - 1)
+
+
+def _check_key(key: object) -> None:
+    if not isinstance(key, str):
+        raise FrameError(f"map key {_short(key)}: keys are strings")
+    check_value(key, 0)
 
 
 def _short(value: object) -> str:
     return reprlib.repr(value)
 
 
-def _map_without_duplicates(pairs: list[tuple[object, object]]) -> Body:
-    made: Body = {}
-    for key, value in pairs:
-        if not isinstance(key, str) or key in made:
-            raise FrameError(f"map key {_short(key)}: keys are strings, none twice")
-        made[key] = value
+def _map_without_duplicates(pairs: list[tuple[str, object]]) -> Body:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise FrameError("map keys are strings, none twice")
     return made
 
 

@@ -26,11 +26,13 @@ class Link:
 
     def __init__(
         self, socket: Any, *, source: str, requests: Mapping[str, Answer],
-        notices: Mapping[str, Notice], log: Logger, rate: float | None = None,
+        notices: Mapping[str, Notice], log: Logger, heard: Callable[[], None] = lambda: None,
+        rate: float | None = None,
     ) -> None:  # fmt: skip
-        """Over a connected `zmq.asyncio` socket. rate: messages a second that are taken, at most.
+        """Over a connected `zmq.asyncio` socket; `heard` is called for each message that comes.
 
-        What is beyond it waits at the other end, which stops what it cannot send.
+        rate: messages a second that are taken, at most. What is beyond it waits at the other end,
+        which drops what it cannot send.
         """
         self._socket, self._source, self._log = socket, source, log
         self._requests, self._notices = requests, notices
@@ -39,14 +41,14 @@ class Link:
         self._answering: set[asyncio.Task[None]] = set()
         self._unsent = 0
         self.dropped = 0
-        self.heard = time.monotonic()
+        self._heard = heard
 
     async def serve(self) -> None:
         """Take what comes, for ever. What is no message of the other end's is passed over."""
         taken, since = 0, time.monotonic()
         while True:
             frame = await self._socket.recv()
-            self.heard = time.monotonic()
+            self._heard()
             try:
                 self._take(decode(frame))
             except Exception as error:  # noqa: BLE001  # a fence: the other end may be broken

@@ -17,7 +17,9 @@ from btc_ai.cli import (
     config,
     daemon,
     data,
+    doctor,
     evaluate,
+    keys,
     plugins,
     predict,
     runs,
@@ -27,7 +29,7 @@ from btc_ai.cli import (
 )
 from btc_ai.cli.context import Globals
 from btc_ai.cli.plugin_commands import Root
-from btc_ai.errors import BtcAiError
+from btc_ai.errors import BtcAiError, UsageError
 
 app = typer.Typer(
     name="btc-ai",
@@ -40,17 +42,22 @@ app = typer.Typer(
 app.add_typer(config.app, name="config")
 app.add_typer(data.app, name="data")
 app.add_typer(daemon.app, name="daemon")
+app.add_typer(keys.app, name="keys")
 app.add_typer(plugins.app, name="plugins")
 app.add_typer(study.app, name="study")
 app.add_typer(transfer.app, name="transfer")
 COMMANDS: tuple[Callable[..., None], ...] = (
     train.train, train.watch, runs.status, runs.runs, runs.show, runs.pause, runs.stop,
-    evaluate.evaluate, evaluate.audit, predict.predict,
+    evaluate.evaluate, evaluate.audit, predict.predict, doctor.doctor,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)
 app.command("continue")(runs.continue_run)
 app.command("test-pipeline")(evaluate.test_pipeline)
+
+
+ABOUT_THIS_MACHINE = ("config", "data", "keys")
+"""Commands that do not go with --host; others say so where they need something local."""
 
 
 def _version(wanted: bool) -> None:
@@ -69,6 +76,10 @@ def root(
     no_autostart: Annotated[
         bool, typer.Option("--no-autostart", help="Never start a daemon on demand")
     ] = False,
+    host: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="A daemon elsewhere: a file that `keys new` wrote"),
+    ] = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print results and errors only")
     ] = False,
@@ -77,7 +88,11 @@ def root(
     ] = False,
 ) -> None:
     """Keep the global options for the command."""
-    ctx.obj = Globals(config, not no_autostart, quiet)
+    ctx.obj = here = Globals(config, not no_autostart, quiet, host)
+    if ctx.invoked_subcommand in ABOUT_THIS_MACHINE:
+        here.refuse_host(f"btc-ai {ctx.invoked_subcommand}")
+    if host is not None and config is not None:
+        raise UsageError("--config and --host exclude each other: a host has its own")
 
 
 def join_sequence(arguments: Sequence[str]) -> list[str]:

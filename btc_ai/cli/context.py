@@ -2,13 +2,15 @@
 
 import json
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from btc_ai.paths import find_config, runtime_dir
+from btc_ai.errors import UsageError
+from btc_ai.paths import find_config, host_file, runtime_dir
 
 if TYPE_CHECKING:
     from btc_ai.bus.client import Client
@@ -22,16 +24,24 @@ class Globals:
     config_option: Path | None = None
     autostart: bool = True
     quiet: bool = False
+    host: str | None = None
 
     @property
     def config_file(self) -> Path | None:
         """The configuration file in force, or None: the documented defaults."""
+        self.refuse_host("this command")
         return find_config(self.config_option)
 
     @property
     def runtime(self) -> Path:
-        """The runtime directory of the daemon this invocation speaks to."""
+        """The runtime directory of the daemon on this machine."""
+        self.refuse_host("this command")
         return runtime_dir()
+
+    def refuse_host(self, what: str) -> None:
+        """Raise UsageError where --host is given: `what` is about this machine."""
+        if self.host is not None:
+            raise UsageError(f"{what} does not go with --host; run it on the daemon's machine")
 
     def config(self) -> "Config":
         """The configuration; raises ConfigError with all that is wrong."""
@@ -44,7 +54,11 @@ class Globals:
         """A client of the running daemon; raises NoDaemonError where none runs."""
         from btc_ai.bus.client import Client
 
-        return Client(self.runtime)
+        if self.host is None:
+            return Client(self.runtime)
+        from btc_ai.bus.address import read_host
+
+        return Client(read_host(host_file(self.host)))
 
     def call(self, kind: str, body: Any = None, *, timeout: float | None = None) -> dict[str, Any]:
         """Send one command and return its result; see `btc_ai.api.cli.CommandLine`."""
@@ -74,3 +88,14 @@ def print_json(value: Any) -> None:
 def market_name(run: dict[str, Any]) -> str:
     """Symbol and interval of a run's candles, and whether they are made up."""
     return f"{run['symbol']} {run['interval']}{' (synthetic)' if run['synthetic'] else ''}"
+
+
+def stalled_words(step: dict[str, Any]) -> str:
+    """That a step's worker is stalled, and since when; nothing where it is not."""
+    since = step["stalled_since"]
+    return f"stalled: its worker has been silent for {time.time() - since:.0f} s" if since else ""
+
+
+def restart_words(restarts: dict[str, int]) -> str:
+    """Deaths of workers, by cause."""
+    return ", ".join(f"{count} × {cause}" for cause, count in restarts.items())

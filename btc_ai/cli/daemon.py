@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from btc_ai.cli.context import Globals, current, print_json
+from btc_ai.cli.context import Globals, current, print_json, restart_words
 from btc_ai.errors import BtcAiError
 
 if TYPE_CHECKING:
@@ -60,26 +60,27 @@ def start_daemon(here: Globals) -> int:
 
 
 def connect(here: Globals) -> "Client":
-    """A client; where no daemon runs, start one on demand and say so."""
-    from btc_ai.bus.client import Client, NoDaemonError
+    """A client; where no daemon runs on this machine, start one on demand and say so."""
+    from btc_ai.bus.client import NoDaemonError
 
     try:
-        client = Client(here.runtime)
+        client = here.client()
     except NoDaemonError:
-        if not here.autostart:
+        if not here.autostart or here.host is not None:
             raise
         pid = start_daemon(here)
         sys.stderr.write(
             f"started a daemon in the background (process {pid}); "
             "`btc-ai daemon stop` ends it\n"
         )  # fmt: skip
-        return Client(here.runtime)
+        return here.client()
     _refuse_other_config(here, client)
     return client
 
 
 def _refuse_other_config(here: Globals, client: "Client") -> None:
-    if here.config_option is None and "BTC_AI_CONFIG" not in os.environ:
+    named = here.config_option is not None or "BTC_AI_CONFIG" in os.environ
+    if here.host is not None or not named:
         return
     used = client.call("daemon.status")["config_file"]
     if used is not None and Path(used) == here.config_file:
@@ -122,7 +123,7 @@ def stop_daemon(here: Globals) -> None:
         pid = int(client.call("daemon.ping")["pid"])
         client.call("daemon.stop")
     end = time.monotonic() + STOP_LIMIT_S
-    while _alive(pid):
+    while client.address.listens() if here.host is not None else _alive(pid):
         if time.monotonic() > end:
             raise BtcAiError(f"the daemon (process {pid}) has not stopped in {STOP_LIMIT_S:g} s")
         time.sleep(0.05)
@@ -186,4 +187,14 @@ def _describe(found: dict[str, Any]) -> list[str]:
             + (f" ({one['detail']})" if one["detail"] else "")
             for one in found["plugins"]
         ),
+        *(_worker_line(one) for one in found["workers"]),
     ]
+
+
+def _worker_line(worker: dict[str, Any]) -> str:
+    said = f"worker     {worker['name']}: {worker['state']}"
+    if worker["pid"]:
+        said += f", process {worker['pid']}"
+    if worker["state"] == "stalled":
+        said += f", silent for {worker['silent_s']:.0f} s"
+    return said + (f"; died: {restart_words(worker['deaths'])}" if worker["deaths"] else "")

@@ -179,6 +179,8 @@ def report(
 ) -> None:
     """Say where a study's page of results is, or copy it."""
     here = current(ctx)
+    if output is not None:
+        here.refuse_host("study report --output")
     with connect(here) as client:
         found = client.call("study.show", {"study": study})
     if found["page"] is None:

@@ -84,8 +84,15 @@ def begin(here: Globals, kind: str, body: Body, *, detach: bool, as_json: bool) 
             print_json({"event": "started", **started})
         else:
             here.say("; ".join([f"run {run}: {started['state']}", *started["notes"]]))
+            _warn(here, started["warnings"])
         if not detach:
             raise typer.Exit(follow(here, client, feed, run, as_json=as_json))
+
+
+def _warn(here: Globals, warnings: list[str]) -> None:
+    """What goes against the guide; training goes on."""
+    for text in [] if here.quiet else warnings:
+        sys.stderr.write(f"btc-ai: warning: {text}\n")
 
 
 def watch(ctx: typer.Context, run: Run = None, as_json: Json = False) -> None:
@@ -120,7 +127,7 @@ def follow(
 
 def _events(client: "Client", feed: "Subscription", run: str, view: "View") -> Body:
     """Feed the view until the run has ended; what was missed is asked for."""
-    from btc_ai.bus.client import NoDaemonError, daemon_listens
+    from btc_ai.bus.client import NoDaemonError
 
     state = client.call("training.show", {"run": run})
     view.run(state)
@@ -128,7 +135,7 @@ def _events(client: "Client", feed: "Subscription", run: str, view: "View") -> B
     while state["state"] not in ENDED:
         event, lost = next(events)
         if event is None:
-            silent = 0 if daemon_listens(client.runtime) else silent + 1
+            silent = 0 if client.address.listens() else silent + 1
             if silent > PATIENCE_S:
                 raise NoDaemonError(
                     f"the daemon has gone; run {run} is kept. `btc-ai daemon start` goes on with "

@@ -27,6 +27,7 @@ from btc_ai.config.sections import (
 from btc_ai.errors import ConfigError
 from btc_ai.names import BUILTIN_LEARNERS
 from btc_ai.paths import find_config, user_data
+from btc_ai.redaction import HIDDEN, is_secret, redact
 
 
 def _section_at(loc: tuple[str | int, ...]) -> type[BaseModel] | None:
@@ -62,9 +63,16 @@ def _describe(error: ErrorDetails) -> str:
         words = PLUGIN_NAME_WORDS if what == "plugin" else NAME_WORDS
         return f"{_path(loc[:-2])}: {error['input']!r} is no name of a {what}; use {words}"
     message = error["msg"].removeprefix("Value error, ").replace("Input should", "should")
-    value = json.dumps(error["input"], default=str)
+    value = json.dumps(_public(loc, error["input"]), default=str)
     shown = value if len(value) <= 60 else value[:57] + "..."
     return f"{_path(loc)}: {shown} {message}" if len(loc) else message
+
+
+def _public(loc: tuple[str | int, ...], value: object) -> object:
+    """A value as it may be shown: a plugin's secret, or a URL's, is not."""
+    if loc[:1] == ("PLUGINS",) and any(map(is_secret, loc[3:])):
+        return HIDDEN
+    return redact(value)
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

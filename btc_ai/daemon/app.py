@@ -10,7 +10,10 @@ from btc_ai import __version__
 from btc_ai.api.discovery import known_names
 from btc_ai.api.messages import DaemonState
 from btc_ai.bus.broker import Broker
+from btc_ai.bus.keys import Keys
+from btc_ai.bus.remote import RemoteDoor
 from btc_ai.config import load_config
+from btc_ai.daemon.bus_commands import BusCommands
 from btc_ai.daemon.commands import DaemonCommands
 from btc_ai.daemon.context import Parts
 from btc_ai.daemon.dispatch import Dispatcher
@@ -20,6 +23,7 @@ from btc_ai.daemon.lock import Lock, make_private
 from btc_ai.daemon.logs import logger, start_logging, stop_logging
 from btc_ai.daemon.tasks import Tasks
 from btc_ai.paths import find_config, journal_file, lock_file, runtime_dir
+from btc_ai.redaction import secrets_of
 
 
 async def serve(config_option: Path | None, *, console: bool, on_ready: Callable[[], None]) -> None:
@@ -37,7 +41,8 @@ async def serve(config_option: Path | None, *, console: bool, on_ready: Callable
         models_lock = Lock(config.MODELS_DIR / ".lock", f"MODELS_DIR {config.MODELS_DIR}")
         stack.callback(models_lock.release)
 
-        start_logging(config.LOGGING, config.LOG_DIR, console=console)
+        secrets = secrets_of({name: one.SETTINGS for name, one in config.PLUGINS.items()})
+        start_logging(config.LOGGING, config.LOG_DIR, console=console, secrets=secrets)
         stack.callback(stop_logging)
         log = logger("daemon")
         log.info("starting", version=__version__, config=config_file, runtime=runtime)
@@ -46,18 +51,25 @@ async def serve(config_option: Path | None, *, console: bool, on_ready: Callable
         journal = SqliteJournal(journal_file(config.MODELS_DIR))
         stack.callback(journal.close)
 
-        dispatcher = Dispatcher(logger("dispatch"))
+        dispatcher = Dispatcher(logger("dispatch"), audit=logger("audit"))
         broker = Broker(runtime, lambda frame, peer: dispatcher.handle(broker, frame, peer))
         stack.callback(broker.close)
+        door = None
+        if config.REMOTE.ENABLED:
+            door = RemoteDoor(broker, config.REMOTE, Keys(config.KEYS_DIR), logger("remote"))
+            stack.callback(door.close)
         tasks = Tasks(log)
         stack.push_async_callback(tasks.cancel)
         tasks.spawn("commands", broker.serve_commands(), forever=True)
         tasks.spawn("subscriptions", broker.serve_subscriptions(), forever=True)
+        if door is not None:
+            tasks.spawn("remote", door.serve(), forever=True)
         stack.push_async_callback(dispatcher.tasks.cancel)
 
         parts = Parts(config, config_file, runtime, journal, broker, dispatcher)
         host = PluginHost(parts)
         dispatcher.add(DaemonCommands(parts, host, stop).commands())
+        dispatcher.add(BusCommands(broker, dispatcher, config.KEYS_DIR, door).commands())
         stack.push_async_callback(host.stop)
         await host.start()
 

@@ -64,6 +64,7 @@ class DaemonCommands:
             "data_dir": str(config.DATA_DIR),
             "log_dir": str(config.LOG_DIR),
             "plugins": [record.as_body() for record in self._host.records],
+            "workers": [worker.as_body() for worker in self._host.workers],
         }
 
     async def _plugin(self, body: PluginBody, call: Call) -> Body:

@@ -1,18 +1,27 @@
 """Commands, from an explicit table: kind → body model → handler. Nothing goes by attribute name."""
 
 import asyncio
+import json
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from itertools import islice
 
 from pydantic import BaseModel, ValidationError
 
-from btc_ai.api.service import Body, Call, Command, Logger
-from btc_ai.bus.broker import Broker, Peer
+from btc_ai.api.service import Body, Call, Command, Logger, Role
+from btc_ai.bus.broker import Broker
 from btc_ai.bus.codec import Envelope
+from btc_ai.bus.commands import Peer
 from btc_ai.daemon.tasks import Tasks, asked_to_end
 from btc_ai.errors import BtcAiError, BusError, PluginError
+from btc_ai.redaction import redact
 
 IN_FLIGHT = 256
 MAX_REASON = 4000
+REMEMBERED = 16_384
+"""How many commands' ids are kept, to tell one that comes again."""
+MAX_AUDITED, MAX_VALUE = 20, 100
+_NOT_TOLD = (dict, list, tuple, type(None))
 
 
 class CommandError(BusError):
@@ -27,11 +36,12 @@ class CommandError(BusError):
 class Dispatcher:
     """The dispatch table and the commands in flight."""
 
-    def __init__(self, log: Logger) -> None:
-        """An empty table."""
-        self._log = log
+    def __init__(self, log: Logger, *, audit: Logger | None = None) -> None:
+        """An empty table; `audit` gets a line for each command that changes something."""
+        self._log, self._audit = log, audit or log
         self._table: dict[str, Command] = {}
         self._expected: dict[str, tuple[asyncio.Event, Callable[[], str]]] = {}
+        self._seen: OrderedDict[str, None] = OrderedDict()
         self.tasks = Tasks(log)
 
     def add(self, commands: Iterable[Command]) -> None:
@@ -60,10 +70,39 @@ class Dispatcher:
         """The commands of the table."""
         return sorted(self._table)
 
+    @property
+    def roles(self) -> dict[str, Role]:
+        """The least role that may send each command."""
+        return {kind: self._table[kind].role for kind in self.kinds}
+
     async def answer(self, kind: str, body: Body, call: Call) -> Body:
-        """The result of one command. Raises BtcAiError; never anything else."""
+        """The result of one command. Raises BtcAiError; never anything else.
+
+        A command that needs an operator leaves a line in the audit, however it ends.
+        """
         command = self._table.get(kind) or await self._expect(kind)
-        return await run_command(command, body, call, self._log)
+        if command.role == "viewer":
+            return await run_command(command, body, call, self._log)
+        outcome = "cancelled"
+        try:
+            if call.role != "operator":
+                raise CommandError("forbidden", f"{kind} needs a key with the role operator")
+            result = await run_command(command, body, call, self._log)
+            outcome = "done"
+        except BtcAiError as error:
+            outcome = error.code
+            raise
+        finally:
+            self._note(kind, body, call, outcome)
+        return result
+
+    def _note(self, kind: str, body: Body, call: Call, outcome: str) -> None:
+        """Write a line of the audit; what the sender could have made up comes last, quoted."""
+        level = self._audit.warning if outcome == "forbidden" else self._audit.info
+        level(
+            "command", command=kind, outcome=outcome, who=call.who, id=json.dumps(call.id),
+            source=json.dumps(call.source), arguments=_told(body),
+        )  # fmt: skip
 
     async def _expect(self, kind: str) -> Command:
         """The row that a plugin adds once it is there. Raises BtcAiError where it adds none."""
@@ -78,15 +117,31 @@ class Dispatcher:
         raise CommandError("unknown_kind", f"{kind} is not a command of this daemon")
 
     async def handle(self, broker: Broker, envelope: Envelope, peer: Peer) -> None:
-        """Answer a command from the socket in a task of its own."""
-        if len(self.tasks) >= IN_FLIGHT:
-            busy = {"code": "busy", "message": "too many commands at once; try again"}
-            await broker.reply(peer, envelope.id, "error", busy)
+        """Answer a command from a socket in a task of its own."""
+        if refused := self._refusal(envelope, peer):
+            await broker.reply(peer, envelope.id, "error", refused)
             return
         self.tasks.spawn(f"command {envelope.kind}", self._reply(broker, envelope, peer))
 
+    def _refusal(self, envelope: Envelope, peer: Peer) -> Body | None:
+        """The error reply to a command that is not even looked at."""
+        if peer.role is None:
+            self._audit.warning("command", command=envelope.kind, outcome="revoked", who=peer.who)
+            return {"code": "forbidden", "message": "this key has been revoked; ask for another"}
+        if len(self.tasks) >= IN_FLIGHT:
+            return {"code": "busy", "message": "too many commands at once; try again"}
+        known = envelope.id in self._seen
+        self._seen[envelope.id] = None
+        self._seen.move_to_end(envelope.id)
+        if known:
+            return {"code": "replayed", "message": "a command with this id has come before"}
+        if len(self._seen) > REMEMBERED:
+            self._seen.popitem(last=False)
+        return None
+
     async def _reply(self, broker: Broker, envelope: Envelope, peer: Peer) -> None:
-        call = Call(envelope.id, envelope.source)
+        assert peer.role is not None
+        call = Call(envelope.id, envelope.source, peer.role, peer.who)
         try:
             result = await self.answer(envelope.kind, envelope.body, call)
         except BtcAiError as error:
@@ -94,6 +149,15 @@ class Dispatcher:
             await broker.reply(peer, envelope.id, "error", body)
         else:
             await broker.reply(peer, envelope.id, "result", result)
+
+
+def _told(body: Body) -> str:
+    """The scalar arguments of a command, without secrets, as JSON of bounded length."""
+    scalars = ((key, one) for key, one in body.items() if not isinstance(one, _NOT_TOLD))
+    told = {key[:MAX_VALUE]: redact(one, key) for key, one in islice(scalars, MAX_AUDITED)}
+    return json.dumps(
+        {key: one[:MAX_VALUE] if isinstance(one, str) else one for key, one in told.items()}
+    )
 
 
 async def run_command(command: Command, body: Body, call: Call, log: Logger) -> Body:

@@ -4,6 +4,7 @@ import logging
 import re
 import sys
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,23 +12,29 @@ import structlog
 
 from btc_ai.config import Logging
 from btc_ai.errors import BtcAiError
+from btc_ai.redaction import Redactor, redact
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 _NAME = "btc_ai"
 
 
-def start_logging(settings: Logging, folder: Path, *, console: bool) -> None:
+def start_logging(
+    settings: Logging, folder: Path, *, console: bool, secrets: Iterable[str] = ()
+) -> None:
     """Send every record of this process to the files in `folder`, and to stderr on `console`.
 
+    `secrets` are hidden in all of them. The audit is written whatever LEVEL says.
     Raises BtcAiError where the folder cannot be written.
     """
     root = logging.getLogger()
     stop_logging()
     root.setLevel(settings.LEVEL)
+    logging.getLogger(f"{_NAME}.audit").setLevel(logging.INFO)
     formatter = _OneRecord(
         Logging.model_fields["LOG_FORMAT"].default
         if settings.LOG_FORMAT == "json"
-        else settings.LOG_FORMAT
+        else settings.LOG_FORMAT,
+        Redactor(secrets),
     )
     for handler in _handlers(settings, folder, console):
         handler.setFormatter(formatter)
@@ -35,7 +42,7 @@ def start_logging(settings: Logging, folder: Path, *, console: bool) -> None:
     logging.captureWarnings(True)
     warnings.simplefilter("default")
     structlog.configure(
-        processors=[structlog.stdlib.filter_by_level, _render],
+        processors=[structlog.stdlib.filter_by_level, _hide, _render],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
     )
@@ -87,19 +94,30 @@ def _indent(text: str) -> str:
 
 
 class _OneRecord(logging.Formatter):
-    """One line a record, whoever logs it, then its traceback, indented."""
+    """One line a record, whoever logs it, then its traceback, indented; secrets hidden."""
+
+    def __init__(self, layout: str, hide: Redactor) -> None:
+        super().__init__(layout)
+        self._hide = hide
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # logging's name
-        record.message = _escape(record.message)
+        record.message = _escape(self._hide(record.message))
         trace = getattr(record, "trace", None)
         line = super().formatMessage(record)
-        return f"{line}\n{_indent(trace)}" if trace else line
+        return f"{line}\n{_indent(self._hide(trace))}" if trace else line
 
     def formatException(self, ei: Any) -> str:  # noqa: N802  # logging's name
-        return _indent(super().formatException(ei))
+        return _indent(self._hide(super().formatException(ei)))
 
     def formatStack(self, stack_info: str) -> str:  # noqa: N802  # logging's name
-        return _indent(stack_info)
+        return _indent(self._hide(stack_info))
+
+
+def _hide(
+    logger: object, method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """The event with what its keys say is secret hidden."""
+    return {key: redact(value, key) for key, value in event.items()}
 
 
 def _render(

@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -18,7 +17,7 @@ from btc_ai.api.service import Body, Call, Command
 from btc_ai.api.step import WorkerFailedError
 from btc_ai.bus.codec import Envelope
 from btc_ai.bus.link import Link
-from btc_ai.config import PluginSection
+from btc_ai.config import PluginSection, Supervision
 from btc_ai.daemon.context import Parts, require_publish, require_send
 from btc_ai.daemon.deaths import OomWatch, Tally, cause_of
 from btc_ai.daemon.lent import LentWorkers
@@ -26,14 +25,15 @@ from btc_ai.daemon.logs import logger
 from btc_ai.daemon.orphans import MARK_VARIABLE, end_descendants, new_mark
 from btc_ai.daemon.pipes import LogPipe
 from btc_ai.daemon.plugin_main import MEMORY_VARIABLE, PARENT_VARIABLE
+from btc_ai.daemon.silence import SilenceWatch
 from btc_ai.daemon.tasks import Tasks
+from btc_ai.daemon.workers import ProcessWorker
 from btc_ai.errors import BtcAiError, PluginError
 from btc_ai.paths import plugin_socket
 
 LOAD_LIMIT_S = 30.0
 END_LIMIT_S = 5.0
-STALLED_S, KILL_STALLED_S = 3.0, 30.0
-LOOK_EVERY_S = 0.5
+SILENCE = Supervision(STALLED_AFTER=3, KILL_STALLED_AFTER=30)
 MESSAGES_A_SECOND = 2000.0
 
 Changed = Callable[[str, str], None]
@@ -69,8 +69,10 @@ class PluginProcess:
         remedy = f"`btc-ai plugins enable {found.name}`"
         self._tally = Tally(what=f"plugin {found.name}", remedy=remedy)
         self._oom = OomWatch()
+        self._silence = SilenceWatch(SILENCE, self._spoke_or_not, self._kill, look=self._oom.look)
         self._process: asyncio.subprocess.Process | None = None
         self._link: Link | None = None
+        self._workers: LentWorkers | None = None
         self._killed_for: str | None = None
         self._ending = asyncio.Event()
         self._ready = asyncio.Event()
@@ -87,14 +89,14 @@ class PluginProcess:
         return self._process.pid if self._process else None
 
     @property
+    def workers(self) -> list[ProcessWorker]:
+        """The worker processes that it has."""
+        return self._workers.alive if self._workers else []
+
+    @property
     def deaths(self) -> dict[str, int]:
         """How often it died, by cause."""
         return dict(self._tally.causes)
-
-    @property
-    def _silence(self) -> float:
-        """Seconds since it last said anything."""
-        return time.monotonic() - self._link.heard if self._link else 0.0
 
     def begin(self) -> None:
         """Start it, and again whenever it dies, until `stop`."""
@@ -113,7 +115,7 @@ class PluginProcess:
         await self._over.wait()
 
     async def _ask_to_stop(self) -> bool:
-        if self._link is None or not self._ready.is_set() or self._silence > STALLED_S:
+        if self._link is None or not self._ready.is_set() or self._silence.stalled:
             return False
         try:
             await self._link.ask("plugin.stop", {}, self._stop_limit_s)
@@ -145,7 +147,6 @@ class PluginProcess:
             self._changed("failed", str(error))
             return False
         self._log.warning("plugin died; restarting it", cause=cause, delay_s=delay)
-        self._changed("restarting", cause)
         with suppress(TimeoutError):
             await asyncio.wait_for(self._ending.wait(), delay)
         return not self._ending.is_set()
@@ -158,7 +159,7 @@ class PluginProcess:
         path = plugin_socket(self._parts.runtime, self._found.name)
         context = zmq.asyncio.Context()
         socket = context.socket(zmq.DEALER)
-        workers = LentWorkers(self._parts, self._tell_progress)
+        self._workers = workers = LentWorkers(self._parts, self._tell)
         self._killed_for, mark = None, new_mark()
         try:
             bind_private(socket, path)
@@ -175,7 +176,7 @@ class PluginProcess:
             context.destroy(linger=0)
             path.unlink(missing_ok=True)
             if self._process is not None:
-                end_descendants(self._process.pid, mark)
+                await asyncio.to_thread(end_descendants, self._process.pid, mark)
                 self._process = None
 
     def _new_link(self, socket: Any, workers: LentWorkers) -> Link:
@@ -189,6 +190,7 @@ class PluginProcess:
                 "plugin.event": self._event,
             },
             log=self._log,
+            heard=self._silence.heard,
             rate=MESSAGES_A_SECOND,
         )
 
@@ -207,7 +209,7 @@ class PluginProcess:
                 start_new_session=True,
             )  # fmt: skip
         except OSError as error:
-            raise _DiedError(f"cannot be started ({error.strerror})") from None
+            raise self._died(f"cannot be started ({error.strerror})") from None
         finally:
             pipe.close_writing()
         self._log.info("plugin process started", pid=self._process.pid)
@@ -230,7 +232,7 @@ class PluginProcess:
             )  # fmt: skip
             if self._ending.is_set():
                 return False
-            raise _DiedError(cause)
+            raise self._died(cause)
         finally:
             for task in (serving, working):
                 task.cancel()
@@ -238,6 +240,11 @@ class PluginProcess:
             with suppress(ProcessLookupError):
                 process.kill()
             await ending
+
+    def _died(self, cause: str) -> _DiedError:
+        self._ready.clear()
+        self._changed("restarting", cause)
+        return _DiedError(cause)
 
     def _finish(self, working: "asyncio.Task[bool]") -> bool:
         """What became of a plugin that cannot be used, or has nothing to run."""
@@ -264,7 +271,8 @@ class PluginProcess:
         await _within(link, "plugin.start", {}, self._start_limit_s)
         self._ready.set()
         self._changed("ready", "")
-        await self._watch()
+        await self._silence.watch()
+        await asyncio.Event().wait()  # it was killed; its end ends this
         return True
 
     def _command(self, one: Body) -> Command:
@@ -276,21 +284,11 @@ class PluginProcess:
 
         return Command(one["kind"], _Anything, forward, one["timeout"], one["role"])
 
-    async def _watch(self) -> None:
-        """Show silence, and end it once it has lasted too long."""
-        stalled = False
-        while True:
-            await asyncio.sleep(LOOK_EVERY_S)
-            self._oom.look()
-            silence = self._silence
-            if silence > KILL_STALLED_S:
-                self._kill(f"silent for {KILL_STALLED_S:g} s")
-            elif silence > STALLED_S and not stalled:
-                stalled = True
-                self._changed("stalled", f"has said nothing since {STALLED_S:g} s")
-            elif silence < STALLED_S and stalled:
-                stalled = False
-                self._changed("ready", "")
+    def _spoke_or_not(self) -> None:
+        if self._silence.stalled:
+            self._changed("stalled", f"has said nothing for {SILENCE.STALLED_AFTER:g} s")
+        else:
+            self._changed("ready", "")
 
     def _kill(self, why: str) -> None:
         if self._process is not None and self._process.returncode is None:
@@ -322,9 +320,9 @@ class PluginProcess:
         call = Call(message.id, self._found.name, who=f"plugin {self._found.name}")
         return await self._parts.dispatcher.answer(kind, body, call)
 
-    def _tell_progress(self, worker: str, body: Body) -> None:
+    def _tell(self, what: str, worker: str, body: Body) -> None:
         if self._link is not None:
-            self._link.tell("plugin.progress", {"worker": worker, "body": body})
+            self._link.tell(f"plugin.{what}", {"worker": worker, "body": body})
 
 
 async def _within(link: Link, kind: str, body: Body, limit_s: float) -> Body:

@@ -4,6 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+from btc_ai.api.settings import WINDOW
 from btc_ai.errors import ConfigError
 
 REFERENCE_HORIZON = 72
@@ -40,7 +41,7 @@ class TrainingSettings:
     use_gpu: bool = False
     threads: int = 1
     learner: str = "cfq"
-    window: int = 32
+    window: int = WINDOW
     trace_decay: float = 0.9
     validate_every: int = 2
 

@@ -20,8 +20,8 @@ T = TypeVar("T")
 class Hub:
     """A real broker and dispatcher on an event loop in a thread of its own."""
 
-    def __init__(self, runtime: Path) -> None:
-        self.runtime = runtime
+    def __init__(self, runtime: Path, **options: Any) -> None:
+        self.runtime, self._options = runtime, options
         self.dispatcher = Dispatcher(logger("dispatch"))
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -29,7 +29,11 @@ class Hub:
         self.broker, self._tasks = self.do(self._start())
 
     async def _start(self) -> tuple[Broker, Tasks]:
-        broker = Broker(self.runtime, lambda one, peer: self.dispatcher.handle(broker, one, peer))
+        broker = Broker(
+            self.runtime,
+            lambda one, peer: self.dispatcher.handle(broker, one, peer),
+            **self._options,
+        )
         tasks = Tasks(logger("hub"))
         tasks.spawn("commands", broker.serve_commands(), forever=True)
         tasks.spawn("subscriptions", broker.serve_subscriptions(), forever=True)
@@ -79,5 +83,5 @@ def hub(runtime: Path) -> Iterator[Hub]:
 
 
 @pytest.fixture
-def make_hub() -> Callable[[Path], Hub]:
+def make_hub() -> Callable[..., Hub]:
     return Hub

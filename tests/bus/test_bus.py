@@ -18,6 +18,7 @@ from btc_ai.api.service import Body, Call, Command
 from btc_ai.bus.broker import MAX_MESSAGE, Broker
 from btc_ai.bus.client import Client, NoDaemonError, RemoteError, daemon_listens
 from btc_ai.bus.codec import MAX_FRAME, Envelope, FrameError, VersionError, decode, encode
+from btc_ai.bus.commands import Peer
 from btc_ai.daemon.dispatch import IN_FLIGHT
 from btc_ai.errors import BusError
 from tests.bus.conftest import Hub
@@ -371,7 +372,7 @@ def test_sockets_are_private_and_removed(runtime: Path, make_hub: Callable[[Path
     assert not list(runtime.iterdir())
 
 
-async def _ignore(envelope: Envelope, peer: bytes) -> None:
+async def _ignore(envelope: Envelope, peer: Peer) -> None:
     return None
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from btc_ai.api.messages import Event
 from btc_ai.api.service import Call, Command
-from btc_ai.config import Config, PluginSection
+from btc_ai.config import Config, PluginSection, Supervision
 from btc_ai.daemon.commands import Nothing
 from btc_ai.daemon.context import Parts
 from btc_ai.daemon.host import PluginHost, Record
@@ -101,6 +101,9 @@ class Service:
         if body.what == "journal":
             job = self.context.journal.add("apart", {"x": 1}, [("one", {})], call.id)
             return {"job": job.id, "jobs": len(self.context.journal.jobs("apart"))}
+        if body.what == "hang":
+            import time
+            time.sleep(body.body["seconds"])
         if body.what == "exit":
             os._exit(9)
         return {}
@@ -328,6 +331,7 @@ def test_its_workers_end_with_it(site: Site, tmp_path: Path) -> None:
         with pytest.raises(BtcAiError, match="has died"):
             await ask(here, "exit")
         await until(lambda: not alive(worker))
+        await until(lambda: record(host).as_body()["pid"] not in (None, pid))
         await until(lambda: record(host).state == "ready")
         assert (await look(here))["pid"] != pid
         assert record(host).as_body()["deaths"] == {"exit code 9": 1}
@@ -365,6 +369,42 @@ def test_it_is_given_up_after_five_deaths_and_can_be_enabled_again(
         assert descriptors() <= before
         await host.enable("apart")
         assert (await look(here))["word"] == "well"
+
+    hosted(tmp_path, work)
+
+
+def test_it_is_stalled_and_ready_again(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = Supervision(STALLED_AFTER=2, KILL_STALLED_AFTER=60)
+    monkeypatch.setattr("btc_ai.daemon.plugin_process.SILENCE", limits)
+    site.install("apart", CODE)
+
+    async def work(host: PluginHost, here: Floor, parts: Parts) -> None:
+        pid = (await look(here))["pid"]
+        asked = asyncio.create_task(ask(here, "hang", seconds=4))
+        await until(lambda: record(host).state == "stalled")
+        assert "has said nothing for 2 s" in record(host).detail
+        await asked
+        await until(lambda: record(host).state == "ready")
+        assert (await look(here))["pid"] == pid
+
+    hosted(tmp_path, work)
+
+
+def test_it_is_killed_once_its_silence_has_lasted(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = Supervision(STALLED_AFTER=2, KILL_STALLED_AFTER=3)
+    monkeypatch.setattr("btc_ai.daemon.plugin_process.SILENCE", limits)
+    site.install("apart", CODE)
+
+    async def work(host: PluginHost, here: Floor, parts: Parts) -> None:
+        pid = (await look(here))["pid"]
+        with pytest.raises(BtcAiError, match="has died"):
+            await ask(here, "hang", seconds=60)
+        assert (await look(here))["pid"] != pid
+        assert record(host).as_body()["deaths"] == {"silent for 3 s": 1}
 
     hosted(tmp_path, work)
 

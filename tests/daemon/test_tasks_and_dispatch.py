@@ -1,11 +1,15 @@
 import asyncio
+import json
 from collections.abc import Coroutine
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
-from btc_ai.api.service import Body, Call, Command
+from btc_ai.api.service import Body, Call, Command, Role
+from btc_ai.bus.codec import Envelope
+from btc_ai.bus.commands import Peer
+from btc_ai.daemon import dispatch
 from btc_ai.daemon import tasks as module
 from btc_ai.daemon.dispatch import CommandError, Dispatcher
 from btc_ai.daemon.tasks import Tasks
@@ -149,3 +153,84 @@ def test_a_command_that_was_removed_is_none() -> None:
     table.remove(rows)
     with pytest.raises(CommandError, match="is not a command"):
         result(table.answer("a.one", {}, CALL))
+
+
+class Door:
+    """The replies that a dispatcher sends."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, Body]] = []
+
+    async def reply(self, peer: Peer, parent_id: str | None, kind: str, body: Body) -> None:
+        self.sent.append((kind, body))
+
+
+def sent(table: Dispatcher, *commands: tuple[Envelope, Peer]) -> list[str]:
+    """The outcome of each command: `result`, or an error's code."""
+
+    async def run() -> list[str]:
+        door: Any = Door()
+        for envelope, peer in commands:
+            await table.handle(door, envelope, peer)
+            while len(table.tasks):
+                await asyncio.sleep(0)
+        return [str(body.get("code", kind)) for kind, body in door.sent]
+
+    return asyncio.run(run())
+
+
+def peer(role: Role | None) -> Peer:
+    return Peer(b"x", "key ann from 10.0.0.7", role, None)
+
+
+def both() -> tuple[Dispatcher, Records]:
+    audit = Records()
+    table = Dispatcher(Records(), audit=audit)
+    table.add([command("a.change"), Command("a.look", Empty, answer, role="viewer")])
+    return table, audit
+
+
+@pytest.mark.parametrize(
+    ("kind", "role", "outcome", "level"),
+    [
+        ("a.look", "viewer", "result", None),
+        ("a.look", "operator", "result", None),
+        ("a.look", None, "forbidden", "warning"),
+        ("a.change", "viewer", "forbidden", "warning"),
+        ("a.change", "operator", "result", "info"),
+        ("a.change", None, "forbidden", "warning"),
+        ("a.nothing", "viewer", "unknown_kind", None),
+    ],
+)
+def test_roles_and_the_audit(kind: str, role: Role | None, outcome: str, level: str | None) -> None:
+    table, audit = both()
+    body = {"run": "x" * 999, "token": "abcd", "parts": [1], "nothing": None, "share": 0.5}
+    assert sent(table, (Envelope(kind, body, "cli"), peer(role))) == [outcome]
+    assert [one[0] for one in audit.kept] == ([level] if level else [])
+    for _, event, values in audit.kept:
+        assert (event, values["command"], values["who"]) == ("command", kind, peer(role).who)
+        if role is not None:
+            told = json.loads(values["arguments"])
+            assert told == {"run": "x" * 100, "token": "***", "share": 0.5}
+
+
+def test_a_command_that_comes_again_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatch, "REMEMBERED", 3)
+    table, _ = both()
+    one, *others = [(Envelope("a.change", {}, "cli"), peer("operator")) for _ in range(5)]
+    assert sent(table, one, one) == ["result", "replayed"]
+    assert sent(table, others[0], others[1], one, others[2], one) == [
+        "result", "result", "replayed", "result", "replayed",
+    ]  # fmt: skip
+    assert sent(table, *others[1:], one) == ["replayed", "replayed", "result", "result"]
+
+
+def test_what_a_handler_raises_is_the_audits_outcome() -> None:
+    async def refuse(body: Empty, call: Call) -> Body:
+        raise PluginError("no")
+
+    audit = Records()
+    table = Dispatcher(Records(), audit=audit)
+    table.add([Command("a.refuse", Empty, refuse)])
+    assert sent(table, (Envelope("a.refuse", {}, "cli"), peer("operator"))) == ["plugin"]
+    assert audit.kept[0][2]["outcome"] == "plugin"

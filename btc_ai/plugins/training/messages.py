@@ -68,6 +68,8 @@ class StepView(BaseModel):
     kept, None where it was not measured, or not yet; `rolled_back`: why it will not be, in words.
     `memory`: what was done when memory ran short, notes as in `MemoryChanged`; `degraded`: it
     changed what is learned. `outcome`: validation, evaluation and hash of the finished model.
+    `restarts`: deaths of its workers by cause, as in `docs/supervision.md`. `stalled_since`: when a
+    worker that says nothing was last heard, seconds since 1970; None where none is stalled.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -89,6 +91,8 @@ class StepView(BaseModel):
     memory: list[Body]
     degraded: bool
     outcome: Body | None
+    restarts: dict[str, int] = {}
+    stalled_since: float | None = None
 
 
 class RunView(Event):

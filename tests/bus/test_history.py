@@ -1,0 +1,187 @@
+"""The event history, and subscribers that catch up from it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from btc_ai.bus.broker import MAX_PAGE
+from btc_ai.bus.client import Client, Subscription
+from btc_ai.bus.codec import MAX_DEPTH, MAX_TEXT
+from btc_ai.bus.history import OVERHEAD, History
+from btc_ai.daemon.bus_commands import BusCommands
+from tests.bus.conftest import Hub
+
+
+@settings(derandomize=True, deadline=None)
+@given(
+    sizes=st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 300)), max_size=60),
+    after=st.integers(0, 40), limit=st.integers(1, 20),
+)  # fmt: skip
+def test_it_holds_the_newest_that_fit(sizes: list[tuple[str, int]], after: int, limit: int) -> None:
+    history, room = History(4000), 4000
+    added: list[tuple[str, int, bytes]] = []
+    for source, size in sizes:
+        seq = 1 + sum(one[0] == source for one in added)
+        added.append((source, seq, bytes(size)))
+        history.add(*added[-1])
+    kept: list[tuple[str, int, bytes]] = []
+    for one in reversed(added):
+        room -= len(one[2]) + OVERHEAD
+        if room < 0:
+            break
+        kept.insert(0, one)
+    for source in "ab":
+        expected = [(seq, frame) for name, seq, frame in kept if name == source and seq > after]
+        assert history.after(source, after, limit) == expected[:limit]
+
+
+@pytest.fixture
+def recorded(hub: Hub) -> Hub:
+    hub.add(*BusCommands(hub.broker, hub.dispatcher, Path("/"), None).commands())
+    return hub
+
+
+def flood(hub: Hub, count: int, pad: int = 500) -> None:
+    async def flood() -> None:
+        for number in range(count):
+            hub.broker.publish("a.b", {"number": number, "pad": "x" * pad}, source="a")
+
+    hub.do(flood(), 60)
+
+
+def until_quiet(feed: Subscription) -> tuple[list[int], int]:
+    """The numbers that came until it was quiet, and how often something was lost for good."""
+    numbers: list[int] = []
+    losses = 0
+    for event, lost in feed.events(idle=0.5):
+        losses += lost
+        if event is None:
+            return numbers, losses
+        numbers.append(event.body["number"])
+    raise AssertionError
+
+
+def test_a_slow_subscriber_catches_up_completely(recorded: Hub) -> None:
+    with Client(recorded.runtime) as client:
+        feed = client.subscribe("a.")
+        flood(recorded, 20_000)
+        seen = []
+        while feed._socket.poll(200):  # what has come by itself: the rest was lost on the way
+            seen.append(feed.receive(0))
+        assert 0 < len(seen) < 20_000
+    with Client(recorded.runtime) as client:
+        feed = client.subscribe("a.")
+        flood(recorded, 20_000)
+        assert until_quiet(feed) == (list(range(20_000)), 0)
+
+
+def test_the_last_events_are_caught_up_too(recorded: Hub) -> None:
+    with Client(recorded.runtime) as client:
+        feed = client.subscribe("a.")
+        recorded.publish("a.b", source="a", number=0)
+        events = feed.events(idle=0.3)
+        assert next(events)[0].body == {"number": 0}  # type: ignore[union-attr]
+        recorded.do(_unheard(recorded, 3))
+        assert [next(events)[0].body["number"] for _ in range(3)] == [0, 1, 2]  # type: ignore[union-attr]
+        assert next(events) == (None, False)
+
+
+async def _unheard(hub: Hub, count: int) -> None:
+    """Publish what does not reach the socket."""
+    outlets, hub.broker._outlets = hub.broker._outlets, []
+    for number in range(count):
+        hub.broker.publish("a.b", {"number": number}, source="a")
+    hub.broker._outlets = outlets
+
+
+def test_what_the_history_no_longer_holds_is_lost_once(
+    runtime: Path, make_hub: Callable[..., Hub]
+) -> None:
+    hub = make_hub(runtime, kept_bytes=500 * (OVERHEAD + 700))
+    try:
+        hub.add(*BusCommands(hub.broker, hub.dispatcher, Path("/"), None).commands())
+        with Client(runtime) as client:
+            feed = client.subscribe("a.")
+            flood(hub, 20_000)
+            numbers, losses = until_quiet(feed)
+        assert losses == 1
+        assert numbers[-500:] == list(range(19_500, 20_000))
+        assert numbers == sorted(set(numbers)) and len(numbers) < 20_000
+    finally:
+        hub.close()
+
+
+def test_only_what_was_subscribed_to_is_caught_up(recorded: Hub) -> None:
+    with Client(recorded.runtime) as client:
+        feed = client.subscribe("a.x")
+        for number, kind in enumerate(("a.x", "a.y", "a.y", "a.x")):
+            recorded.publish(kind, source="a", number=number)
+        assert until_quiet(feed) == ([0, 3], 0)
+
+
+def test_pages(recorded: Hub) -> None:
+    for number in range(8):
+        parts = ["x" * (MAX_TEXT - 100)] * 2
+        recorded.publish("a.b", source="a", number=number, parts=parts)
+    with Client(recorded.runtime) as client:
+        after, numbers = 0, []
+        while True:
+            page = client.call("daemon.events", {"source": "a", "after": after})
+            assert page["complete"] and page["newest"] == 8
+            assert len(page["events"]) <= 1 + MAX_PAGE // MAX_TEXT
+            numbers += [one["body"]["number"] for one in page["events"]]
+            if page["through"] == page["newest"]:
+                break
+            after = page["through"]
+        assert numbers == list(range(8))
+        beyond = client.call("daemon.events", {"source": "a", "after": 99})
+        assert beyond == {"events": [], "through": 8, "complete": False, "newest": 8}
+        unknown = client.call("daemon.events", {"source": "b", "after": 0})
+        assert unknown == {"events": [], "through": 0, "complete": True, "newest": 0}
+
+
+def test_an_event_that_no_reply_can_hold_is_passed_over(recorded: Hub) -> None:
+    deep: Any = []
+    for _ in range(MAX_DEPTH - 3):
+        deep = [deep]
+    recorded.publish("a.b", source="a", number=0)
+    recorded.publish("a.b", source="a", deep=deep)
+    recorded.publish("a.b", source="a", parts=["x" * (MAX_TEXT - 100)] * 4)
+    recorded.publish("a.b", source="a", number=3)
+    with Client(recorded.runtime) as client:
+        page = client.call("daemon.events", {"source": "a"})
+        through = [one["seq"] for one in page["events"]]
+        while page["through"] < page["newest"]:
+            assert through == [1] or not page["events"]
+            page = client.call("daemon.events", {"source": "a", "after": page["through"]})
+            through += [one["seq"] for one in page["events"]]
+    assert through == [1, 4]
+
+
+def test_a_daemon_that_was_restarted(runtime: Path, make_hub: Callable[..., Hub]) -> None:
+    first = make_hub(runtime)
+    with Client(runtime) as client:
+        feed = client.subscribe("a.")
+        for number in range(3):
+            first.publish("a.b", source="a", number=number)
+        events = feed.events(idle=0.2)
+        assert [next(events)[0].body["number"] for _ in range(3)] == [0, 1, 2]  # type: ignore[union-attr]
+        first.close()
+        second = make_hub(runtime)
+        try:
+            second.add(*BusCommands(second.broker, second.dispatcher, Path("/"), None).commands())
+            second.publish("a.b", source="a", number=10)
+            second.publish("a.b", source="a", number=11)
+            got: list[int] = []
+            losses = 0
+            while len(got) < 2:
+                event, lost = next(events)
+                losses += lost
+                got += [event.body["number"]] if event is not None else []
+            assert got == [10, 11] and losses >= 1
+        finally:
+            second.close()
