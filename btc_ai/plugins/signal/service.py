@@ -57,13 +57,7 @@ class SignalService:
             "start": milliseconds("--from", body.start), "end": milliseconds("--to", body.end),
             "in_sample": body.in_sample,
         }  # fmt: skip
-        worker = self._context.worker("signal history")
-        try:
-            return await worker.run(
-                HISTORY_STEP, {**self._arguments(body), **span}, lambda body: None
-            )
-        finally:
-            await worker.close()
+        return await self._run(HISTORY_STEP, {**self._arguments(body), **span})
 
     async def _follow(self, body: FollowBody, call: Call) -> Body:
         arguments = self._arguments(body)
@@ -104,11 +98,14 @@ class SignalService:
         }
 
     async def _ask(self, arguments: Body, at: int | None = None) -> Signal:
+        return Signal(**await self._run(STEP, {**arguments, "at": at}))
+
+    async def _run(self, step: str, arguments: Body) -> Body:
+        """Run a step in the warm worker, one at a time."""
         async with self._turn:
             if self._worker is None:
                 self._worker = self._context.worker("signal")
-            result = await self._worker.run(STEP, {**arguments, "at": at}, lambda body: None)
-        return Signal(**result)
+            return await self._worker.run(step, arguments, lambda body: None)
 
     async def _publish(self, key: str, arguments: Body) -> None:
         """Publish a signal whenever the candles change, until nobody has asked for it lately."""
