@@ -8,7 +8,7 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
-CONTRIB ?= btc-ai-hello btc-ai-notify btc-ai-mlflow btc-ai-freqtrade btc-ai-ray
+CONTRIB ?= btc-ai-mlflow btc-ai-ray btc-ai-freqtrade btc-ai-notify btc-ai-hello
 
 .PHONY: demo test test-contrib test-freqtrade lint bench soak install install-dev clean
 
