@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import stat
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
@@ -28,7 +29,10 @@ class Broker:
     """Owns both sockets. Run `serve` in a task; `close` when done."""
 
     def __init__(self, runtime: Path, handle: Handle) -> None:
-        """Bind the sockets in `runtime` (0700). Raises BusError where the path is too long."""
+        """Bind the sockets in `runtime` (0700; 0750 opens them to its group too).
+
+        Raises BusError where the path is too long.
+        """
         self._handle = handle
         self._workers: dict[Peer, Listener] = {}
         self._seq: dict[str, int] = {}
@@ -47,7 +51,7 @@ class Broker:
         made = self._context.socket(kind)
         made.linger = 0
         made.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE)
-        mask = os.umask(0o177)
+        mask = os.umask(0o117 if _open_to_group(path.parent) else 0o177)
         try:
             made.bind(f"ipc://{path}")
         except zmq.ZMQError as error:
@@ -134,3 +138,8 @@ class Broker:
     async def idle(self) -> None:
         """Let what was published leave before the sockets close."""
         await asyncio.sleep(0.05)
+
+
+def _open_to_group(folder: Path) -> bool:
+    """Whether a folder is open to its group and to nobody else, as systemd makes it (0750)."""
+    return stat.S_IMODE(folder.stat().st_mode) & 0o017 == 0o010

@@ -13,7 +13,18 @@ from typing import Annotated
 import typer
 
 from btc_ai import __version__
-from btc_ai.cli import config, daemon, data, evaluate, predict, runs, study, train, transfer
+from btc_ai.cli import (
+    config,
+    daemon,
+    data,
+    evaluate,
+    predict,
+    runs,
+    service,
+    study,
+    train,
+    transfer,
+)
 from btc_ai.cli.context import Globals
 from btc_ai.errors import BtcAiError
 
@@ -27,6 +38,7 @@ app = typer.Typer(
 app.add_typer(config.app, name="config")
 app.add_typer(data.app, name="data")
 app.add_typer(daemon.app, name="daemon")
+app.add_typer(service.app, name="service")
 app.add_typer(study.app, name="study")
 app.add_typer(transfer.app, name="transfer")
 COMMANDS: tuple[Callable[..., None], ...] = (

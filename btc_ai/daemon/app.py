@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -17,7 +18,9 @@ from btc_ai.daemon.dispatch import Dispatcher
 from btc_ai.daemon.host import PluginHost
 from btc_ai.daemon.journal import SqliteJournal
 from btc_ai.daemon.lock import Lock, make_private
-from btc_ai.daemon.logs import logger, start_logging, stop_logging
+from btc_ai.daemon.logs import logger, set_level, start_logging, stop_logging
+from btc_ai.daemon.reload import Reload
+from btc_ai.daemon.systemd import Notifier, keep_watch
 from btc_ai.daemon.tasks import Tasks
 from btc_ai.paths import find_config, lock_file, runtime_dir
 
@@ -27,8 +30,9 @@ async def serve(config_option: Path | None, *, console: bool, on_ready: Callable
     config_file, runtime = find_config(config_option), runtime_dir()
     config = load_config(config_file, features=known_features())
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    notifier = Notifier()
+    reload = Reload(config, config_file, notifier, logger("reload"))
+    _handle_signals(stop, reload)
 
     async with AsyncExitStack() as stack:
         make_private(runtime)
@@ -39,6 +43,7 @@ async def serve(config_option: Path | None, *, console: bool, on_ready: Callable
 
         start_logging(config.LOGGING, config.LOG_DIR, console=console)
         stack.callback(stop_logging)
+        reload.register("LOGGING.LEVEL", set_level)
         log = logger("daemon")
         log.info("starting", version=__version__, config=config_file, runtime=runtime)
         stack.callback(log.info, "stopped")
@@ -57,14 +62,29 @@ async def serve(config_option: Path | None, *, console: bool, on_ready: Callable
 
         parts = Parts(config, config_file, runtime, journal, broker, dispatcher)
         host = PluginHost(parts)
-        dispatcher.add(DaemonCommands(parts, host, stop).commands())
+        own = DaemonCommands(parts, host, reload, stop, managed=notifier.managed)
+        dispatcher.add(own.commands())
         stack.push_async_callback(host.stop)
         await host.start()
 
         parts.announce(DaemonState(state="ready"), source="daemon")
         log.info("ready")
         on_ready()
+        notifier.ready()
+        if notifier.watchdog_s:
+            tasks.spawn("watchdog", keep_watch(notifier, runtime, log), forever=True)
         await stop.wait()
         log.info("stopping")
+        notifier.stopping()
         parts.announce(DaemonState(state="stopping"), source="daemon")
         await broker.idle()
+
+
+def _handle_signals(stop: asyncio.Event, reload: Reload) -> None:
+    """SIGTERM and SIGINT stop the daemon; SIGHUP reloads, unless its terminal has been closed."""
+    has_terminal = sys.stdin is not None and sys.stdin.isatty()
+    hang_up = stop.set if has_terminal else reload.on_signal
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, hang_up)

@@ -9,7 +9,8 @@ from typing import Any
 
 import structlog
 
-from btc_ai.config import Logging
+from btc_ai.config import Config, Logging
+from btc_ai.daemon.systemd import stderr_is_journal
 from btc_ai.errors import BtcAiError
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
@@ -19,6 +20,7 @@ _NAME = "btc_ai"
 def start_logging(settings: Logging, folder: Path, *, console: bool) -> None:
     """Send every record of this process to the files in `folder`, and to stderr on `console`.
 
+    Where stderr is the journal, it gets what is WARNING and above, and nothing twice.
     Raises BtcAiError where the folder cannot be written.
     """
     root = logging.getLogger()
@@ -29,9 +31,12 @@ def start_logging(settings: Logging, folder: Path, *, console: bool) -> None:
         if settings.LOG_FORMAT == "json"
         else settings.LOG_FORMAT
     )
-    for handler in _handlers(settings, folder, console):
+    journal = stderr_is_journal()
+    for handler in _handlers(settings, folder, console and not journal):
         handler.setFormatter(formatter)
         root.addHandler(handler)
+    if journal:
+        root.addHandler(_journal())
     logging.captureWarnings(True)
     warnings.simplefilter("default")
     structlog.configure(
@@ -39,6 +44,11 @@ def start_logging(settings: Logging, folder: Path, *, console: bool) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
     )
+
+
+def set_level(config: Config) -> None:
+    """Log from LOGGING.LEVEL on."""
+    logging.getLogger().setLevel(config.LOGGING.LEVEL)
 
 
 def stop_logging() -> None:
@@ -77,6 +87,13 @@ def _file(path: Path) -> logging.Handler:
     return logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
 
 
+def _journal() -> logging.Handler:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setLevel(logging.WARNING)
+    handler.setFormatter(_JournalLine())
+    return handler
+
+
 def _escape(text: str) -> str:
     return _CONTROL.sub(lambda found: repr(found.group())[1:-1], text)
 
@@ -84,6 +101,17 @@ def _escape(text: str) -> str:
 def _indent(text: str) -> str:
     """The lines of a traceback, so that none can pass for a record."""
     return "\n".join(f"  {_escape(line)}" for line in text.splitlines())
+
+
+class _JournalLine(logging.Formatter):
+    """One line a record after its priority, `<N>`; tracebacks are in the files."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        severity = record.levelno
+        priority = 2 if severity >= logging.CRITICAL else 3 if severity >= logging.ERROR else 4
+        error = record.exc_info[1] if record.exc_info else None
+        last_words = f" ({type(error).__name__}: {error})" if error else ""
+        return f"<{priority}>{_escape(f'{record.name}: {record.getMessage()}{last_words}')}"
 
 
 class _OneRecord(logging.Formatter):
