@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -75,11 +76,11 @@ class Machine:
             time.sleep(0.1)
 
 
-def _reason_against() -> str | None:
+def reason_against() -> str | None:
     """Why no machine can be made here, or None."""
     if os.geteuid() != 0:
         return "only root may make namespaces and control groups: run the tests as root"
-    if not Path("/lib/systemd/systemd").exists():
+    if not Path("/lib/systemd/systemd").exists() or shutil.which("systemd-analyze") is None:
         return "systemd is not installed: run scripts/setup_systemd.sh"
     return None
 
@@ -104,7 +105,7 @@ def _seen_at() -> dict[Path, str]:
 @contextmanager
 def boot(folder: Path, wheels: Path) -> Iterator[Machine]:
     """A machine with the release of `wheels`, until the end of the block."""
-    assert (reason := _reason_against()) is None, reason
+    assert (reason := reason_against()) is None, reason
     group = _control_groups() / f"btc-ai-test-{os.getpid()}"
     binds = [str(part) for pair in ({**_seen_at(), wheels: "/opt/wheels"}).items() for part in pair]
     log = folder.with_suffix(".log")
