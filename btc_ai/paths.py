@@ -117,6 +117,16 @@ def event_socket(runtime: Path) -> Path:
     return runtime / "events.sock"
 
 
+def plugin_socket(runtime: Path, name: str) -> Path:
+    """Where the daemon speaks to a plugin's process (a pair of DEALERs)."""
+    return runtime / f"plugin-{name}.sock"
+
+
+def journal_file(models_dir: Path) -> Path:
+    """The job journal."""
+    return models_dir / "journal.sqlite3"
+
+
 def lock_file(runtime: Path) -> Path:
     """Held by the running daemon; holds its process id."""
     return runtime / "daemon.lock"

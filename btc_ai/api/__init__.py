@@ -4,7 +4,7 @@ from typing import Final
 
 import pluggy
 
-API_VERSION: Final = "1.0"
+API_VERSION: Final = "1.1"
 """The version of this contract; a plugin's manifest states the range it works with."""
 
 hookimpl = pluggy.HookimplMarker("btc_ai")

@@ -1,9 +1,12 @@
 """Finds plugins and reads their manifests without importing any of them."""
 
 import importlib.util
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from typing import Annotated
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -17,6 +20,40 @@ GROUP = "btc_ai.plugins"
 MANIFEST = "btc_ai_plugin.json"
 
 
+def covers(patterns: Iterable[str], kind: str) -> bool:
+    """Whether `kind` is one of the patterns, or begins with one that ends in `.*`."""
+    return any(
+        kind == one or (one.endswith(".*") and kind.startswith(one.removesuffix("*")))
+        for one in patterns
+    )
+
+
+CliName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
+KindPattern = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]{0,63}(\.\*)?$")]
+
+
+class Permissions(BaseModel):
+    """What a plugin may do on the bus beyond what is its own; `training.*`: all that begin so."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    commands: list[KindPattern] = Field(
+        default_factory=list, description="Commands of others that it may send"
+    )
+    events: list[KindPattern] = Field(
+        default_factory=list, description="Events of others that it may publish"
+    )
+
+
+class CliCommand(BaseModel):
+    """A sub-command of `btc-ai`: `app`, `package.module:attribute`, is a Typer app."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    app: str = Field(pattern=r"^[\w.]+:\w+$", description="Typer app, package.module:attribute")
+    help: str = Field(description="One line for `btc-ai --help`")
+
+
 class Manifest(BaseModel):
     """`btc_ai_plugin.json`, beside the module that the entry point names."""
 
@@ -28,6 +65,12 @@ class Manifest(BaseModel):
     description: str = Field(description="One line for `btc-ai plugins list`")
     features: list[str] = Field(default_factory=list, description="Features it adds")
     executors: list[str] = Field(default_factory=list, description="Executors it adds")
+    cli: dict[CliName, CliCommand] = Field(
+        default_factory=dict, description="Sub-commands of btc-ai it adds, by name"
+    )
+    permissions: Permissions = Field(
+        default_factory=Permissions, description="What it may do beyond what is its own"
+    )
 
     @field_validator("api")
     @classmethod
@@ -43,6 +86,14 @@ class Manifest(BaseModel):
         """Whether this program's contract lies in the plugin's range."""
         return SpecifierSet(self.api).contains(API_VERSION, prereleases=True)
 
+    def may_send(self, kind: str) -> bool:
+        """Whether the plugin may send this command."""
+        return covers((f"{self.name}.*", *self.permissions.commands), kind)
+
+    def may_publish(self, kind: str) -> bool:
+        """Whether the plugin may publish this event."""
+        return covers((self.name, f"{self.name}.*", *self.permissions.events), kind)
+
 
 @dataclass(frozen=True)
 class Found:
@@ -52,14 +103,29 @@ class Found:
     manifest: Manifest | None
     problem: str | None
 
+    @property
+    def name(self) -> str:
+        """The plugin's name."""
+        return self.entry_point.name
+
+    @property
+    def bundled(self) -> bool:
+        """Whether it is part of BTC-AI."""
+        return self.entry_point.module.startswith("btc_ai.plugins.")
+
     def load(self) -> object:
         """Import the plugin. Whatever its import raises comes through."""
         return self.entry_point.load()
 
 
 def discover() -> list[Found]:
-    """Every plugin of the entry-point group, by name."""
-    return sorted(map(_found, entry_points(group=GROUP)), key=lambda one: one.entry_point.name)
+    """Every plugin of the entry-point group, by name; of two with one name, neither is usable."""
+    points = sorted(set(entry_points(group=GROUP)), key=lambda one: (one.name, one.value))
+    times = Counter(point.name for point in points)
+    twice = "another installed package offers a plugin of that name; remove one of them"
+    return [
+        _found(point) if times[point.name] == 1 else Found(point, None, twice) for point in points
+    ]
 
 
 def known_features() -> tuple[str, ...]:

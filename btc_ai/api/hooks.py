@@ -1,12 +1,18 @@
 """Every hook a plugin may implement. Hooks declare, quickly; all work happens in the Service."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import pluggy
 
+from btc_ai.api.messages import Event
+from btc_ai.api.metrics import MetricsSink
+from btc_ai.api.panels import Panel
 from btc_ai.api.service import Context, Service
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from btc_ai.api.executor import ExecutorRegistry
     from btc_ai.api.features import FeatureRegistry
 
@@ -15,7 +21,30 @@ hookspec = pluggy.HookspecMarker("btc_ai")
 
 @hookspec
 def btc_ai_service(context: Context) -> Service | None:
-    """Make the plugin's service. Called once, in the daemon, before any service starts."""
+    """Make the plugin's service. Called once, before any service starts.
+
+    In the daemon for bundled plugins, in a process of the plugin's own for others.
+    """
+
+
+@hookspec
+def btc_ai_settings() -> "type[BaseModel]":  # type: ignore[empty-body]
+    """Name the model of the plugin's settings: PLUGINS.<name>.SETTINGS of the configuration."""
+
+
+@hookspec
+def btc_ai_messages() -> Sequence[type[Event]]:  # type: ignore[empty-body]
+    """Name the events that the plugin publishes."""
+
+
+@hookspec
+def btc_ai_metrics_sinks(context: Context) -> Sequence[MetricsSink]:  # type: ignore[empty-body]
+    """Make sinks for the metrics of every episode. Called once, after `btc_ai_service`."""
+
+
+@hookspec
+def btc_ai_panels() -> Sequence[Panel]:  # type: ignore[empty-body]
+    """Name the panels that the plugin adds to the dashboard."""
 
 
 @hookspec

@@ -1,6 +1,7 @@
 """Events are typed: an event is a pydantic model that names its kind."""
 
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -29,3 +30,20 @@ class PluginState(Event):
     name: str
     state: str
     detail: str = ""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """An event as a subscriber gets it; what `body` holds is said in `docs/messaging.md`.
+
+    seq: counts the source's events. lost: how many of that source came before it and are gone for
+    good, because the subscriber was slower than the history is long.
+    """
+
+    kind: str
+    body: dict[str, Any]
+    source: str
+    parent_id: str | None
+    seq: int
+    time: float
+    lost: int = 0

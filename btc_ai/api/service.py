@@ -1,6 +1,6 @@
 """Service and Context: what a plugin offers and all it may touch."""
 
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 from pydantic import BaseModel
 
 from btc_ai.api.journal import Journal
-from btc_ai.api.messages import Event
+from btc_ai.api.messages import Event, Heard
 from btc_ai.config import Config
 
 Body = dict[str, Any]
@@ -112,6 +112,10 @@ class Context(Protocol):
         """Where it was read from; None: the documented defaults."""
 
     @property
+    def settings(self) -> Any:
+        """The plugin's own settings, as the model of its `btc_ai_settings`; None: it has none."""
+
+    @property
     def journal(self) -> Journal:
         """Jobs that survive the daemon."""
 
@@ -119,10 +123,20 @@ class Context(Protocol):
         """The configuration as its file is now. Raises ConfigError."""
 
     def publish(self, event: Event, *, parent_id: str | None = None) -> None:
-        """Publish an event. Its kind is the plugin's name, or begins with it and a dot."""
+        """Publish an event that `btc_ai_messages` names.
+
+        Its kind is the plugin's name, or begins with it and a dot, or is among the manifest's
+        `permissions.events`. Raises PluginError otherwise.
+        """
+
+    def subscribe(self, *kinds: str) -> AsyncIterator[Heard]:
+        """The events of these kinds from now on, for ever; `training.*`: all that begin so."""
 
     async def call(self, kind: str, body: Body) -> Body:
-        """Send a command to another service and return its result. Raises BtcAiError."""
+        """Send a command to another service and return its result.
+
+        Raises BtcAiError; PluginError where the manifest's `permissions.commands` lack it.
+        """
 
     def spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         """Run `work` in a named task; its failure is logged and it ends with the service."""

@@ -18,6 +18,7 @@ from btc_ai.cli import (
     daemon,
     data,
     evaluate,
+    plugins,
     predict,
     runs,
     service,
@@ -26,10 +27,12 @@ from btc_ai.cli import (
     transfer,
 )
 from btc_ai.cli.context import Globals
+from btc_ai.cli.plugin_commands import Root
 from btc_ai.errors import BtcAiError
 
 app = typer.Typer(
     name="btc-ai",
+    cls=Root,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Trains trading agents on Bitcoin candles, from short horizons to long ones.",
@@ -38,6 +41,7 @@ app = typer.Typer(
 app.add_typer(config.app, name="config")
 app.add_typer(data.app, name="data")
 app.add_typer(daemon.app, name="daemon")
+app.add_typer(plugins.app, name="plugins")
 app.add_typer(service.app, name="service")
 app.add_typer(study.app, name="study")
 app.add_typer(transfer.app, name="transfer")

@@ -46,6 +46,13 @@ class Globals:
 
         return Client(self.runtime)
 
+    def call(self, kind: str, body: Any = None, *, timeout: float | None = None) -> dict[str, Any]:
+        """Send one command and return its result; see `btc_ai.api.cli.CommandLine`."""
+        from btc_ai.cli.daemon import connect
+
+        with connect(self) as client:
+            return client.call(kind, body, timeout=timeout)
+
     def say(self, text: str) -> None:
         """Print one line of what was done, unless --quiet."""
         if not self.quiet:

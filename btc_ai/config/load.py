@@ -79,7 +79,8 @@ def _finite(text: str) -> float:
     return value
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_raw(path: Path) -> dict[str, Any]:
+    """The file's one JSON object, unchecked. Raises ConfigError."""
     try:
         raw = json.loads(
             path.read_text(encoding="utf-8-sig"),  # some editors put a mark before the text
@@ -131,7 +132,7 @@ def load_config(
     path = path or find_config()
     if path is None:
         return default_config()
-    raw = _read(path)
+    raw = read_raw(path)
     context = {"base": path.parent, "features": tuple(features), **_named_elsewhere(raw)}
     try:
         return Config.model_validate(raw, context=context)

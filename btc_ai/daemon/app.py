@@ -22,7 +22,7 @@ from btc_ai.daemon.logs import logger, set_level, start_logging, stop_logging
 from btc_ai.daemon.reload import Reload
 from btc_ai.daemon.systemd import Notifier, keep_watch
 from btc_ai.daemon.tasks import Tasks
-from btc_ai.paths import find_config, lock_file, runtime_dir
+from btc_ai.paths import find_config, journal_file, lock_file, runtime_dir
 
 
 async def serve(config_option: Path | None, *, console: bool, on_ready: Callable[[], None]) -> None:
@@ -48,7 +48,7 @@ async def serve(config_option: Path | None, *, console: bool, on_ready: Callable
         log.info("starting", version=__version__, config=config_file, runtime=runtime)
         stack.callback(log.info, "stopped")
 
-        journal = SqliteJournal(config.MODELS_DIR / "journal.sqlite3")
+        journal = SqliteJournal(journal_file(config.MODELS_DIR))
         stack.callback(journal.close)
 
         dispatcher = Dispatcher(logger("dispatch"))

@@ -14,6 +14,8 @@ from btc_ai.daemon.context import Parts
 from btc_ai.daemon.host import PluginHost
 from btc_ai.daemon.reload import Reload
 
+ENABLE_LIMIT_S = 75.0
+
 
 class Nothing(BaseModel):
     """An empty body."""
@@ -21,8 +23,16 @@ class Nothing(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class PluginBody(BaseModel):
+    """A plugin, by its name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    plugin: str
+
+
 class DaemonCommands:
-    """Answers `daemon.ping`, `daemon.status`, `daemon.reload` and `daemon.stop`."""
+    """Answers the commands that begin with `daemon.`."""
 
     def __init__(
         self, parts: Parts, host: PluginHost, reload: Reload, stop: asyncio.Event, *, managed: bool
@@ -39,6 +49,9 @@ class DaemonCommands:
             Command("daemon.status", Nothing, self._status, role="viewer"),
             Command("daemon.reload", Nothing, self._read_anew),
             Command("daemon.stop", Nothing, self._end),
+            Command("daemon.plugin", PluginBody, self._plugin, role="viewer"),
+            Command("daemon.enable", PluginBody, self._enable, ENABLE_LIMIT_S),
+            Command("daemon.disable", PluginBody, self._disable, ENABLE_LIMIT_S),
         )
 
     async def _ping(self, body: Nothing, call: Call) -> Body:
@@ -61,6 +74,15 @@ class DaemonCommands:
 
     async def _read_anew(self, body: Nothing, call: Call) -> Body:
         return self._reload.reload()
+
+    async def _plugin(self, body: PluginBody, call: Call) -> Body:
+        return self._host.record(body.plugin).described()
+
+    async def _enable(self, body: PluginBody, call: Call) -> Body:
+        return (await self._host.enable(body.plugin)).as_body()
+
+    async def _disable(self, body: PluginBody, call: Call) -> Body:
+        return (await self._host.disable(body.plugin)).as_body()
 
     async def _end(self, body: Nothing, call: Call) -> Body:
         self._stop.set()

@@ -1,21 +1,27 @@
-"""The Context a bundled service gets: the daemon's parts, seen through the contract."""
+"""The Context that a service gets: what it may touch, seen through the contract."""
 
-from collections.abc import Coroutine
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from btc_ai.api.discovery import known_features
-from btc_ai.api.messages import Event
+import zmq.asyncio
+from pydantic import BaseModel
+
+from btc_ai.api.discovery import Manifest, covers, known_features
+from btc_ai.api.messages import Event, Heard
 from btc_ai.api.service import Body, Call, Logger, Worker
 from btc_ai.bus.broker import Broker
+from btc_ai.bus.codec import Envelope
+from btc_ai.bus.subscriber import listen
 from btc_ai.config import Config, load_config
 from btc_ai.daemon.dispatch import Dispatcher
 from btc_ai.daemon.journal import SqliteJournal
 from btc_ai.daemon.logs import logger
 from btc_ai.daemon.tasks import Tasks
 from btc_ai.daemon.workers import ProcessWorker
-from btc_ai.errors import PluginError
+from btc_ai.errors import BtcAiError, PluginError
 
 
 @dataclass(frozen=True)
@@ -34,69 +40,145 @@ class Parts:
         body = event.model_dump(mode="json")
         self.broker.publish(event.kind, body, source=source, parent_id=parent_id)
 
+    def read_config(self) -> Config:
+        """The configuration as its file is now. Raises ConfigError."""
+        return _as_now(self.config, self.config_file)
+
+
+def _as_now(config: Config, config_file: Path | None) -> Config:
+    return config if config_file is None else load_config(config_file, features=known_features())
+
 
 @dataclass
-class LocalContext:
-    """The `btc_ai.api.service.Context` of a service inside the daemon."""
+class ServiceContext(ABC):
+    """What a `btc_ai.api.service.Context` is alike in, wherever its service runs."""
 
-    name: str
-    parts: Parts
-    log: Logger = field(init=False)
-    tasks: Tasks = field(init=False)
-    workers: list[ProcessWorker] = field(default_factory=list)
+    manifest: Manifest
+    config: Config
+    config_file: Path | None
+    runtime: Path
+    log: Logger
+    settings: BaseModel | None = field(default=None, init=False)
+    events: frozenset[str] = field(default=frozenset(), init=False)
 
     def __post_init__(self) -> None:
-        """Name the logger and the tasks."""
-        self.log = logger(self.name)
+        """Name the tasks; nothing runs yet."""
         self.tasks = Tasks(self.log)
+        self._zmq: zmq.asyncio.Context | None = None
 
     @property
-    def config(self) -> Config:
-        """The configuration the daemon started with."""
-        return self.parts.config
-
-    @property
-    def config_file(self) -> Path | None:
-        """Where it was read from."""
-        return self.parts.config_file
-
-    @property
-    def journal(self) -> SqliteJournal:
-        """The job journal."""
-        return self.parts.journal
+    def name(self) -> str:
+        """The plugin's name."""
+        return self.manifest.name
 
     def read_config(self) -> Config:
         """The configuration as its file is now."""
-        if self.parts.config_file is None:
-            return self.parts.config
-        return load_config(self.parts.config_file, features=known_features())
+        return _as_now(self.config, self.config_file)
 
     def publish(self, event: Event, *, parent_id: str | None = None) -> None:
         """Publish an event under the plugin's own name."""
-        if event.kind.partition(".")[0] != self.name:
-            raise PluginError(f"{self.name} cannot publish {event.kind}: it is another's")
-        self.parts.announce(event, source=self.name, parent_id=parent_id)
+        if event.kind not in self.events:
+            raise PluginError(f"{self.name} publishes {event.kind}, which btc_ai_messages lacks")
+        require_publish(self.manifest, event.kind)
+        self._publish(event.kind, event.model_dump(mode="json"), parent_id)
 
     async def call(self, kind: str, body: Body) -> Body:
         """Send another service a command."""
-        call = Call(id=f"{self.name}:{kind}", source=self.name)
-        return await self.parts.dispatcher.answer(kind, body, call)
+        require_send(self.manifest, kind)
+        return await self._call(kind, body)
+
+    async def subscribe(self, *kinds: str) -> AsyncIterator[Heard]:
+        """The events of these kinds from now on."""
+        self._zmq = self._zmq or zmq.asyncio.Context()
+        async for event, lost in listen(self._zmq, self.runtime, self._missed):
+            if covers(kinds, event.kind):
+                yield Heard(
+                    event.kind, event.body, event.source, event.parent_id, event.seq, event.time,
+                    lost,
+                )  # fmt: skip
+
+    async def _missed(self, source: str, after: int) -> Sequence[Envelope]:
+        """What the broker's history holds of a source; nothing where that cannot be had."""
+        try:
+            found = await self._call("daemon.events", {"source": source, "after": after})
+        except BtcAiError as error:
+            self.log.warning("events are lost", source=source, after=after, error=str(error))
+            return ()
+        return [Envelope(**one) for one in found["events"]]
 
     def spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         """Run a guarded task that ends with the service."""
         self.tasks.spawn(f"{self.name}: {name}", work)
 
+    @abstractmethod
     def worker(self, name: str, limit_s: float = 20.0) -> Worker:
         """A worker process of this service."""
-        parts = self.parts
+
+    @abstractmethod
+    def _publish(self, kind: str, body: Body, parent_id: str | None) -> None: ...
+
+    @abstractmethod
+    async def _call(self, kind: str, body: Body) -> Body: ...
+
+    async def close(self) -> None:
+        """End what the service left running."""
+        await self.tasks.cancel()
+        if self._zmq is not None:
+            self._zmq.destroy(linger=0)
+            self._zmq = None
+
+
+def require_publish(manifest: Manifest, kind: str) -> None:
+    """Raise PluginError for an event that a plugin may not publish."""
+    if not manifest.may_publish(kind):
+        raise PluginError(
+            f"{manifest.name} cannot publish {kind}: it is another's, and "
+            "permissions.events of its manifest lacks it"
+        )
+
+
+def require_send(manifest: Manifest, kind: str) -> None:
+    """Raise PluginError for a command that a plugin may not send."""
+    if not manifest.may_send(kind):
+        raise PluginError(
+            f"{manifest.name} cannot send {kind}: permissions.commands of its manifest lacks it"
+        )
+
+
+class LocalContext(ServiceContext):
+    """The Context of a service inside the daemon."""
+
+    def __init__(self, manifest: Manifest, parts: Parts) -> None:
+        """Over the daemon's parts."""
+        super().__init__(
+            manifest, parts.config, parts.config_file, parts.runtime, logger(manifest.name)
+        )
+        self._parts = parts
+        self.workers: list[ProcessWorker] = []
+
+    @property
+    def journal(self) -> SqliteJournal:
+        """The job journal."""
+        return self._parts.journal
+
+    def worker(self, name: str, limit_s: float = 20.0) -> Worker:
+        """A worker process of this service."""
+        parts = self._parts
         made = ProcessWorker(parts.broker, parts.runtime, logger(name), limit_s=limit_s)
         self.workers.append(made)
         return made
 
+    def _publish(self, kind: str, body: Body, parent_id: str | None) -> None:
+        self._parts.broker.publish(kind, body, source=self.name, parent_id=parent_id)
+
+    async def _call(self, kind: str, body: Body) -> Body:
+        call = Call(id=f"{self.name}:{kind}", source=self.name, who=f"plugin {self.name}")
+        return await self._parts.dispatcher.answer(kind, body, call)
+
     async def close(self) -> None:
-        """End what the service left running."""
+        """End its workers and what else it left running."""
         try:
             for worker in self.workers:
                 await worker.close()
         finally:
-            await self.tasks.cancel()
+            await super().close()

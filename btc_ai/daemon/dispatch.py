@@ -1,7 +1,7 @@
 """Commands, from an explicit table: kind → body model → handler. Nothing goes by attribute name."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from pydantic import BaseModel, ValidationError
 
@@ -31,7 +31,7 @@ class Dispatcher:
         """An empty table."""
         self._log = log
         self._table: dict[str, Command] = {}
-        self._withdrawn: dict[str, str] = {}
+        self._expected: dict[str, tuple[asyncio.Event, Callable[[], str]]] = {}
         self.tasks = Tasks(log)
 
     def add(self, commands: Iterable[Command]) -> None:
@@ -43,9 +43,17 @@ class Dispatcher:
             rows[command.kind] = command
         self._table |= rows
 
-    def withdraw(self, commands: Iterable[Command], reason: str) -> None:
-        """Answer these with `reason` from now on: what offered them does not work."""
-        self._withdrawn |= dict.fromkeys((command.kind for command in commands), reason)
+    def remove(self, commands: Iterable[Command]) -> None:
+        """Take rows out again."""
+        for command in commands:
+            self._table.pop(command.kind, None)
+
+    def expect(self, prefix: str, there: asyncio.Event, why_not: Callable[[], str]) -> None:
+        """Let a command of a plugin that is not in the table wait until the plugin is `there`.
+
+        Where the table lacks it even then, `why_not` says why; nothing: there is no such command.
+        """
+        self._expected[prefix] = there, why_not
 
     @property
     def kinds(self) -> list[str]:
@@ -54,38 +62,20 @@ class Dispatcher:
 
     async def answer(self, kind: str, body: Body, call: Call) -> Body:
         """The result of one command. Raises BtcAiError; never anything else."""
-        command = self._table.get(kind)
-        if command is None:
-            raise CommandError("unknown_kind", f"{kind} is not a command of this daemon")
-        if reason := self._withdrawn.get(kind):
-            raise PluginError(f"{kind} is not available: {reason}")
-        try:
-            checked: BaseModel = command.body.model_validate(body)
-        except ValidationError as error:
-            lines = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-            raise CommandError("bad_body", f"{kind}: {'; '.join(lines)}"[:MAX_REASON]) from None
-        try:
-            return await self._run(command, checked, call)
-        except BtcAiError:
-            raise
-        except asyncio.CancelledError:
-            if asked_to_end():
-                raise
-            self._log.error("command was cancelled from within", command=kind, id=call.id)
-        except (Exception, SystemExit):  # noqa: BLE001  # a fence: a handler must not end the daemon
-            self._log.error("command failed", command=kind, id=call.id, exc_info=True)
-        raise CommandError("internal", f"{kind} failed; the log has the details") from None
+        command = self._table.get(kind) or await self._expect(kind)
+        return await run_command(command, body, call, self._log)
 
-    @staticmethod
-    async def _run(command: Command, body: BaseModel, call: Call) -> Body:
-        try:
-            async with asyncio.timeout(command.timeout) as limit:
-                return await command.handler(body, call)
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            reason = f"{command.kind} took over {command.timeout:g} s"
-            raise CommandError("deadline", reason) from None
+    async def _expect(self, kind: str) -> Command:
+        """The row that a plugin adds once it is there. Raises BtcAiError where it adds none."""
+        expected = self._expected.get(kind.partition(".")[0])
+        if expected is not None:
+            there, why_not = expected
+            await there.wait()
+            if kind in self._table:
+                return self._table[kind]
+            if reason := why_not():
+                raise PluginError(f"{kind} is not available: {reason}")
+        raise CommandError("unknown_kind", f"{kind} is not a command of this daemon")
 
     async def handle(self, broker: Broker, envelope: Envelope, peer: Peer) -> None:
         """Answer a command from the socket in a task of its own."""
@@ -104,3 +94,35 @@ class Dispatcher:
             await broker.reply(peer, envelope.id, "error", body)
         else:
             await broker.reply(peer, envelope.id, "result", result)
+
+
+async def run_command(command: Command, body: Body, call: Call, log: Logger) -> Body:
+    """The result of a command's handler. Raises BtcAiError; never anything else."""
+    try:
+        checked: BaseModel = command.body.model_validate(body)
+    except ValidationError as error:
+        lines = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        reason = f"{command.kind}: {'; '.join(lines)}"[:MAX_REASON]
+        raise CommandError("bad_body", reason) from None
+    try:
+        return await _within_timeout(command, checked, call)
+    except BtcAiError:
+        raise
+    except asyncio.CancelledError:
+        if asked_to_end():
+            raise
+        log.error("command was cancelled from within", command=command.kind, id=call.id)
+    except (Exception, SystemExit):  # a fence: a handler must not end its process
+        log.error("command failed", command=command.kind, id=call.id, exc_info=True)
+    raise CommandError("internal", f"{command.kind} failed; the log has the details") from None
+
+
+async def _within_timeout(command: Command, body: BaseModel, call: Call) -> Body:
+    try:
+        async with asyncio.timeout(command.timeout) as limit:
+            return await command.handler(body, call)
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        reason = f"{command.kind} took over {command.timeout:g} s"
+        raise CommandError("deadline", reason) from None

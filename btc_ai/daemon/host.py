@@ -1,53 +1,86 @@
 """The plugin host: loads plugins, starts and stops their services; a failure is a status."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import importlib
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import pluggy
-
-from btc_ai.api import hooks
 from btc_ai.api.discovery import Found, discover
 from btc_ai.api.messages import PluginState
-from btc_ai.api.service import Body, Command, Service
+from btc_ai.api.service import Body, Command
 from btc_ai.bus.codec import Envelope, encode
+from btc_ai.config import Config, PluginSection
 from btc_ai.daemon.context import LocalContext, Parts
+from btc_ai.daemon.loading import Loaded, description, load
 from btc_ai.daemon.logs import logger
-from btc_ai.errors import PluginError
+from btc_ai.daemon.plugin_process import PluginProcess
+from btc_ai.daemon.sinks import feed
+from btc_ai.errors import PluginError, UsageError
 
 START_LIMIT_S = 10.0
 STOP_LIMIT_S = 60.0
+UNUSABLE = ("refused", "disabled", "broken", "failed", "stopped")
+SETTLED = (*UNUSABLE, "ready", "idle", "stalled")
+"""The states in which a plugin's commands are known, or will not come."""
+FAULTY = ("refused", "broken", "failed", "restarting", "stalled")
+"""Those that are logged as errors."""
 
 
 @dataclass
 class Record:
-    """What became of one plugin.
+    """What became of one plugin; its states are those of `docs/plugins.md`."""
 
-    States: `refused` (manifest missing, wrong, or another contract), `broken` (its import, hooks or
-    start failed), `ready`, `idle` (it offers no service), `stopped`.
-    """
-
-    name: str
-    version: str
-    state: str
+    found: Found
+    state: str = "starting"
     detail: str = ""
-    service: Service | None = None
     context: LocalContext | None = None
-    commands: Sequence[Command] = ()
+    loaded: Loaded | None = None
+    process: PluginProcess | None = None
+    commands: tuple[Command, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The plugin's name."""
+        return self.found.name
+
+    @property
+    def version(self) -> str:
+        """Its version, as far as it is known."""
+        return self.found.manifest.version if self.found.manifest else "?"
+
+    def why_not(self) -> str:
+        """Why its commands cannot be had; empty where they can."""
+        if self.state not in UNUSABLE:
+            return ""
+        detail = f": {self.detail[:1000]}" if self.detail else ""
+        return f"the plugin {self.name} is {self.state}{detail}"
 
     def as_body(self) -> Body:
         """For `daemon.status`."""
         return {
             "name": self.name, "version": self.version, "state": self.state, "detail": self.detail,
+            "isolation": "process" if self.process else "daemon",
+            "pid": self.process.pid if self.process else None,
+            "deaths": self.process.deaths if self.process else {},
             "status": self._status(),
         }  # fmt: skip
 
+    def described(self) -> Body:
+        """For `btc-ai plugins info`: all that it declares."""
+        manifest = self.found.manifest
+        named: Body = self.process.described if self.process else {}
+        if self.loaded is not None:
+            named = description(self.loaded)
+        return {**self.as_body(), "manifest": manifest.model_dump() if manifest else None, **named}
+
     def _status(self) -> Body:
-        if self.service is None or self.state != "ready":
+        if self.process is not None:
+            return self.process.status
+        if self.loaded is None or self.loaded.service is None or self.state != "ready":
             return {}
         try:
-            status = self.service.status()
+            status = self.loaded.service.status()
             encode(Envelope("plugin.status", status, "daemon"))
         except (Exception, SystemExit) as error:  # noqa: BLE001  # a fence: show the others
             return {"error": f"{type(error).__name__}: {error}"[:1000]}
@@ -65,78 +98,159 @@ class PluginHost:
         self._parts = parts
         self._start_limit_s, self._stop_limit_s = start_limit_s, stop_limit_s
         self._log = logger("host")
+        self._there: dict[str, asyncio.Event] = {}
         self.records: list[Record] = []
 
     async def start(self) -> None:
-        """Load every plugin, then start the services in order; what fails is recorded."""
-        found = discover()
-        for one in found:
-            self.records.append(self._load(one))
+        """Load every plugin and start the services in order; what fails is recorded.
+
+        Those in processes of their own start meanwhile: a command of theirs waits for them.
+        """
+        self.records = [Record(found) for found in discover()]
         for record in self.records:
-            if record.service is not None:
-                await self._start(record)
-            level = self._log.info if record.state in ("ready", "idle") else self._log.error
-            level("plugin", plugin=record.name, state=record.state, detail=record.detail)
-            event = PluginState(name=record.name, state=record.state, detail=record.detail[:1000])
-            self._parts.announce(event, source="daemon")
+            self._load(record, self._parts.config)
+        for record in self.records:
+            await self._start(record)
 
-    def _load(self, found: Found) -> Record:
-        name = found.entry_point.name
-        version = found.manifest.version if found.manifest else "?"
-        if found.problem:
-            return Record(name, version, "refused", found.problem)
-        context = LocalContext(name, self._parts)
+    def record(self, name: str) -> Record:
+        """What became of a plugin. Raises UsageError where there is none of that name."""
+        for record in self.records:
+            if record.name == name:
+                return record
+        known = ", ".join(one.name for one in self.records)
+        raise UsageError(f"there is no plugin {name!r}; installed are {known}")
+
+    async def enable(self, name: str) -> Record:
+        """Start a plugin, anew where it failed; one that runs goes on as it is."""
+        importlib.invalidate_caches()
+        found = {one.name: one for one in discover()}
+        if name in found and all(one.name != name for one in self.records):
+            self.records.append(Record(found[name], state="disabled"))
+        record = self.record(name)
+        if record.state in ("ready", "idle", "stalled", "starting"):
+            return record
+        await self._stop(record)
+        record.found = found.get(name, record.found)
+        self._load(record, self._parts.read_config())
+        await self._start(record)
+        await self._there[name].wait()
+        return record
+
+    async def disable(self, name: str) -> Record:
+        """Stop a plugin; its commands are known no more."""
+        record = self.record(name)
+        await self._stop(record)
+        self._set(record, "disabled", "")
+        return record
+
+    def _load(self, record: Record, config: Config) -> None:
+        found, name = record.found, record.name
+        self._there[name] = asyncio.Event()
+        self._parts.dispatcher.expect(name, self._there[name], record.why_not)
+        record.context, record.loaded, record.process = None, None, None
+        section = config.plugin(name)
+        if found.problem or found.manifest is None:
+            self._set(record, "refused", found.problem or "")
+        elif not section.ENABLED:
+            self._set(record, "disabled", "")
+        elif (section.ISOLATION or ("daemon" if found.bundled else "process")) == "process":
+            record.process = self._process(record, section)
+        else:
+            self._load_here(record, LocalContext(found.manifest, self._parts), section)
+
+    def _process(self, record: Record, section: PluginSection) -> PluginProcess:
+        def changed(state: str, detail: str) -> None:
+            if state == "ready" and record.process is not None:
+                self._offer(record, record.process.commands)
+            self._set(record, state, detail)
+
+        return PluginProcess(
+            record.found, section, self._parts, changed,
+            start_limit_s=self._start_limit_s, stop_limit_s=self._stop_limit_s,
+        )  # fmt: skip
+
+    def _load_here(self, record: Record, context: LocalContext, section: PluginSection) -> None:
         try:
-            service = self._service(found, context)
-            if service is None:
-                return Record(name, version, "idle")
-            commands = list(service.commands())
-            if others := [one.kind for one in commands if not one.kind.startswith(f"{name}.")]:
-                raise PluginError(f"offers {', '.join(others)}: a command begins with {name}.")
-            self._parts.dispatcher.add(commands)
+            record.loaded = load(record.found, context, section.SETTINGS)
+            record.context = context
+            self._offer(record, record.loaded.commands)
         except (Exception, SystemExit) as error:  # noqa: BLE001  # a fence: plugin load
-            self._log.error("plugin cannot be loaded", plugin=name, exc_info=True)
-            return Record(name, version, "broken", f"{type(error).__name__}: {error}")
-        return Record(name, version, "loaded", "", service, context, commands)
+            self._log.error("plugin cannot be loaded", plugin=record.name, exc_info=True)
+            record.loaded = None
+            self._set(record, "broken", f"{type(error).__name__}: {error}")
 
-    @staticmethod
-    def _service(found: Found, context: LocalContext) -> Service | None:
-        manager = pluggy.PluginManager("btc_ai")
-        manager.add_hookspecs(hooks)
-        manager.register(found.load())
-        manager.check_pending()
-        services: list[Any] = manager.hook.btc_ai_service(context=context)
-        if len(services) > 1:
-            raise PluginError("offers more than one service")
-        return services[0] if services else None
+    def _offer(self, record: Record, commands: Iterable[Command]) -> None:
+        self._parts.dispatcher.remove(record.commands)
+        record.commands = tuple(commands)
+        self._parts.dispatcher.add(record.commands)
 
     async def _start(self, record: Record) -> None:
-        assert record.service is not None
+        if record.process is not None:
+            record.process.begin()
+        elif record.loaded is not None:
+            await self._start_here(record, record.loaded)
+
+    async def _start_here(self, record: Record, loaded: Loaded) -> None:
+        assert record.context is not None
+        if not loaded.runs:
+            self._set(record, "idle", "")
+            return
         try:
-            if await _within(self._start_limit_s, record.service.start):
-                record.state = "ready"
-                return
-            record.detail = f"not ready within {self._start_limit_s:g} s"
+            started = loaded.service is None or await within(
+                self._start_limit_s, loaded.service.start
+            )
         except Exception as error:  # noqa: BLE001  # a fence: plugin start
             self._log.error("plugin cannot be started", plugin=record.name, exc_info=True)
-            record.detail = f"{type(error).__name__}: {error}"
-        record.state = "broken"
-        reason = f"the plugin {record.name} is broken: {record.detail}"
-        self._parts.dispatcher.withdraw(record.commands, reason[:1000])
+            await self._give_up(record, f"{type(error).__name__}: {error}")
+            return
+        if not started:
+            await self._give_up(record, f"not ready within {self._start_limit_s:g} s")
+            return
+        if loaded.sinks:
+            record.context.spawn("metrics", feed(record.context, loaded.sinks))
+        self._set(record, "ready", "")
+
+    async def _give_up(self, record: Record, detail: str) -> None:
+        self._set(record, "broken", detail)
         await self._close(record)
 
+    def _set(self, record: Record, state: str, detail: str) -> None:
+        """Write down a state, tell of it, and let commands wait, or wait no more."""
+        record.state, record.detail = state, detail
+        if state in UNUSABLE:
+            self._offer(record, ())
+        if state in SETTLED:
+            self._there[record.name].set()
+        level = self._log.error if state in FAULTY else self._log.info
+        level("plugin", plugin=record.name, state=state, detail=detail)
+        event = PluginState(name=record.name, state=state, detail=detail[:1000])
+        self._parts.announce(event, source="daemon")
+
     async def stop(self) -> None:
-        """Stop the services in reverse order, each within its limit."""
+        """Stop the services in reverse order, each within its limit; processes side by side."""
+        apart = [one for one in self.records if one.process is not None]
+        await asyncio.gather(*(self._stop(one) for one in apart))
         for record in reversed(self.records):
-            if record.service is None or record.state != "ready":
-                continue
-            try:
-                if not await _within(self._stop_limit_s, record.service.stop):
-                    self._log.error("plugin does not stop in time", plugin=record.name)
-            except Exception:  # noqa: BLE001  # a fence: the others must stop too
-                self._log.error("plugin does not stop", plugin=record.name, exc_info=True)
-            await self._close(record)
+            await self._stop(record)
+
+    async def _stop(self, record: Record) -> None:
+        if record.process is not None:
+            if record.state != "stopped":
+                await record.process.stop()
+                record.state = "stopped"
+        elif record.loaded is not None and record.state in ("ready", "idle"):
+            await self._stop_here(record, record.loaded)
             record.state = "stopped"
+
+    async def _stop_here(self, record: Record, loaded: Loaded) -> None:
+        try:
+            if loaded.service is not None and not await within(
+                self._stop_limit_s, loaded.service.stop
+            ):
+                self._log.error("plugin does not stop in time", plugin=record.name)
+        except Exception:  # noqa: BLE001  # a fence: the others must stop too
+            self._log.error("plugin does not stop", plugin=record.name, exc_info=True)
+        await self._close(record)
 
     async def _close(self, record: Record) -> None:
         """End what the service left running."""
@@ -147,7 +261,7 @@ class PluginHost:
             self._log.error("plugin leaves something behind", plugin=record.name, exc_info=True)
 
 
-async def _within(limit: float, work: Callable[[], Awaitable[None]]) -> bool:
+async def within(limit: float, work: Callable[[], Awaitable[Any]]) -> bool:
     """Do `work`; False where it does not end in time, not even when it is told to."""
 
     async def guarded() -> None:

@@ -1,61 +1,18 @@
 """The worker process: runs one step after the other and dies with the daemon."""
 
-import json
-import logging
 import os
 import signal
-import sys
-import traceback
-from typing import Any
 
 from btc_ai.api.step import MAX_REASON, StepStoppedError, find_function, unexpected
 from btc_ai.bus.codec import Body
 from btc_ai.bus.worker import WorkerLink
+from btc_ai.daemon.stderr_log import StderrLog, forward_logging
 from btc_ai.errors import BtcAiError
 from btc_ai.execution.child import die_with_parent
 from btc_ai.paths import runtime_dir
 
 PARENT_VARIABLE = "BTC_AI_WORKER_PARENT"
 _END = ("worker.stop", "worker.exit")
-
-
-class StderrLog:
-    """Log records as JSON lines on stderr, which the daemon reads and writes to its files."""
-
-    def _record(self, level: str, event: str, values: dict[str, Any]) -> None:
-        if values.pop("exc_info", False):
-            values["traceback"] = traceback.format_exc()
-        line = json.dumps({"level": level, "event": event, **values}, default=str)
-        sys.stderr.write(f"{line}\n")
-        sys.stderr.flush()
-
-    def debug(self, event: str, **values: Any) -> None:
-        """Log at DEBUG."""
-        self._record("debug", event, values)
-
-    def info(self, event: str, **values: Any) -> None:
-        """Log at INFO."""
-        self._record("info", event, values)
-
-    def warning(self, event: str, **values: Any) -> None:
-        """Log at WARNING."""
-        self._record("warning", event, values)
-
-    def error(self, event: str, **values: Any) -> None:
-        """Log at ERROR."""
-        self._record("error", event, values)
-
-
-class _Forward(logging.Handler):
-    """Sends what the libraries of this process log the same way."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write one record of the standard library's logging."""
-        level = "error" if record.levelno >= logging.ERROR else record.levelname.lower()
-        values = {"logger": record.name}
-        if record.exc_info:
-            values["traceback"] = "".join(traceback.format_exception(*record.exc_info))
-        StderrLog()._record(level, record.getMessage(), values)
 
 
 class LinkedStep:
@@ -110,8 +67,7 @@ def main() -> None:
     """Answer `worker.step` messages until `worker.exit`."""
     die_with_parent(int(os.environ.pop(PARENT_VARIABLE)))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    logging.basicConfig(handlers=[_Forward()], level=logging.INFO)
-    logging.captureWarnings(True)
+    forward_logging()
     link = WorkerLink(runtime_dir())
     step = LinkedStep(link)
     link.send("worker.ready", {"pid": os.getpid()})

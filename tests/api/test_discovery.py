@@ -32,7 +32,7 @@ def test_bundled_plugins_come_through_the_same_door() -> None:
         ({"extra": 1}, "extra: "),
         ({"name": "Odd Name"}, "name: "),
         ({"name": "another"}, "its manifest names it another, its entry point odd"),
-        ({"api": ">=2"}, "works with contract >=2; this is 1.0"),
+        ({"api": ">=2"}, "works with contract >=2; this is 1.1"),
         ({"api": "<1"}, "works with contract"),
         ({"api": ">=1,<2"}, None),
         ({"api": ">=0.9"}, None),

@@ -10,7 +10,7 @@ import pytest
 
 from btc_ai.api.messages import Event
 from btc_ai.api.service import Call
-from btc_ai.config import Config
+from btc_ai.config import Config, PluginSection
 from btc_ai.daemon.context import Parts
 from btc_ai.daemon.dispatch import CommandError
 from btc_ai.daemon.host import PluginHost, Record
@@ -39,6 +39,10 @@ def hosted(tmp_path: Path, work: Work, stop_limit_s: float = 0.3) -> None:
                 MODELS_DIR=tmp_path / "Models",
                 DATA_DIR=tmp_path / "Data",
                 LOG_DIR=tmp_path / "Logs",
+                PLUGINS={
+                    name: PluginSection(ISOLATION="daemon")
+                    for name in ("able", "after", "bad", "one", "two")
+                },
             )
             parts = Parts(config, None, runtime, journal, here.broker, here.dispatcher)
             host = PluginHost(parts, start_limit_s=0.5, stop_limit_s=stop_limit_s)
@@ -198,7 +202,8 @@ def test_fault_while_stopping(site: Site, tmp_path: Path, code: str) -> None:
         assert time.monotonic() - began < 5
         able = record(host, "able")
         assert able.state == "stopped"
-        assert getattr(able.service, "events", None) == ["start", "stop"]
+        assert able.loaded is not None
+        assert getattr(able.loaded.service, "events", None) == ["start", "stop"]
 
     hosted(tmp_path, work)
 
@@ -233,11 +238,16 @@ def test_context_keeps_to_its_own_name(site: Site, tmp_path: Path) -> None:
     async def work(host: PluginHost, here: Floor) -> None:
         context = record(host, "able").context
         assert context is not None
+        with pytest.raises(PluginError, match="btc_ai_messages lacks"):
+            context.publish(News())
+        context.events = frozenset({News.kind, Foreign.kind})
         context.publish(News())
         with pytest.raises(PluginError, match="another's"):
             context.publish(Foreign())
         assert await context.call("able.ask", {}) == {"answer": "able"}
         with pytest.raises(CommandError, match="not a command"):
-            await context.call("nobody.home", {})
+            await context.call("able.nothing", {})
+        with pytest.raises(PluginError, match="cannot send"):
+            await context.call("training.start", {})
 
     hosted(tmp_path, work)

@@ -117,10 +117,35 @@ def test_every_kind_of_the_table_and_no_other() -> None:
         assert getattr(caught.value, "code", None) == "unknown_kind"
 
 
-def test_withdrawn_command_says_why() -> None:
-    table = Dispatcher(Records())
-    rows = [command("a.one")]
-    table.add(rows)
-    table.withdraw(rows, "the plugin a is broken")
+def test_a_command_waits_for_its_plugin() -> None:
+    async def run() -> tuple[object, bool]:
+        table, there = Dispatcher(Records()), asyncio.Event()
+        table.expect("a", there, lambda: "")
+        asked = asyncio.create_task(table.answer("a.one", {}, CALL))
+        await asyncio.sleep(0.01)
+        waited = not asked.done()
+        table.add([command("a.one")])
+        there.set()
+        return await asked, waited
+
+    answer, waited = asyncio.run(run())
+    assert answer and waited
+
+
+def test_a_command_that_does_not_come_says_why() -> None:
+    table, there = Dispatcher(Records()), asyncio.Event()
+    there.set()
+    table.expect("a", there, lambda: "the plugin a is broken")
     with pytest.raises(PluginError, match=r"a\.one is not available: the plugin a is broken"):
+        result(table.answer("a.one", {}, CALL))
+    table.expect("a", there, lambda: "")
+    with pytest.raises(CommandError, match="is not a command"):
+        result(table.answer("a.one", {}, CALL))
+
+
+def test_a_command_that_was_removed_is_none() -> None:
+    table = Dispatcher(Records())
+    table.add(rows := [command("a.one")])
+    table.remove(rows)
+    with pytest.raises(CommandError, match="is not a command"):
         result(table.answer("a.one", {}, CALL))

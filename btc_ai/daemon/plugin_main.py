@@ -1,0 +1,258 @@
+"""The process of one plugin: loads it, runs its service, and talks to the daemon over a link."""
+
+import asyncio
+import json
+import os
+import resource
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import zmq
+import zmq.asyncio
+
+from btc_ai.api.discovery import Found, discover
+from btc_ai.api.service import Body, Call, Command, Worker
+from btc_ai.api.step import StepStoppedError, WorkerFailedError
+from btc_ai.bus.client import RemoteError
+from btc_ai.bus.codec import Envelope
+from btc_ai.bus.link import Link
+from btc_ai.config import Config
+from btc_ai.daemon.context import ServiceContext
+from btc_ai.daemon.dispatch import run_command
+from btc_ai.daemon.journal import SqliteJournal
+from btc_ai.daemon.loading import Loaded, checked_settings, description, load, settings_model
+from btc_ai.daemon.sinks import feed
+from btc_ai.daemon.stderr_log import StderrLog, forward_logging
+from btc_ai.errors import BtcAiError, PluginError
+from btc_ai.execution.child import die_with_parent
+from btc_ai.paths import journal_file, plugin_socket, runtime_dir
+
+PARENT_VARIABLE = "BTC_AI_PLUGIN_PARENT"
+MEMORY_VARIABLE = "BTC_AI_PLUGIN_MEMORY_MB"
+ALIVE_EVERY_S = 1.0
+NICENESS = 5
+
+
+class IsolatedContext(ServiceContext):
+    """The Context of a service in a process of its own."""
+
+    def __init__(self, found: Found, config: Config, config_file: Path | None, runtime: Path,
+                 link: Link) -> None:  # fmt: skip
+        """Over the link to the daemon."""
+        assert found.manifest is not None
+        super().__init__(found.manifest, config, config_file, runtime, StderrLog())
+        self._link = link
+        self._journal: SqliteJournal | None = None
+        self._workers = 0
+        self.progress: dict[str, Callable[[Body], None]] = {}
+
+    @property
+    def journal(self) -> SqliteJournal:
+        """The job journal: the same file that the daemon writes."""
+        if self._journal is None:
+            self._journal = SqliteJournal(journal_file(self.config.MODELS_DIR))
+        return self._journal
+
+    def worker(self, name: str, limit_s: float = 20.0) -> Worker:
+        """A worker process, the daemon's child, which ends with this service."""
+        self._workers += 1
+        return LentWorker(self._link, self.progress, str(self._workers), name, limit_s)
+
+    def _publish(self, kind: str, body: Body, parent_id: str | None) -> None:
+        if not self._link.tell("plugin.event", {"kind": kind, "body": body}, parent_id):
+            self.log.warning("event dropped: too many are unsent", dropped=self._link.dropped)
+
+    async def _call(self, kind: str, body: Body) -> Body:
+        return await self._link.ask("plugin.call", {"kind": kind, "body": body})
+
+    async def close(self) -> None:
+        """End what the service left running."""
+        await super().close()
+        if self._journal is not None:
+            self._journal.close()
+
+
+class LentWorker:
+    """A `btc_ai.api.service.Worker` that the daemon runs for this process."""
+
+    def __init__(
+        self, link: Link, progress: dict[str, Callable[[Body], None]], key: str, name: str,
+        limit_s: float,
+    ) -> None:  # fmt: skip
+        """Starts with its first step."""
+        self._link, self._progress = link, progress
+        self._key = key
+        self._worker: Body = {"worker": key, "name": name, "limit_s": limit_s}
+
+    async def run(
+        self, function: str, arguments: Body, on_progress: Callable[[Body], None]
+    ) -> Body:
+        """Run one step."""
+        self._progress[self._key] = on_progress
+        return await self._ask("run", function=function, arguments=arguments)
+
+    async def stop(self) -> None:
+        """Stop the step at a checkpoint."""
+        await self._ask("stop")
+
+    async def close(self) -> None:
+        """End the process."""
+        await self._ask("close")
+
+    async def _ask(self, what: str, **more: Any) -> Body:
+        try:
+            return await self._link.ask(f"plugin.worker_{what}", self._worker | more)
+        except RemoteError as error:
+            for kind in (StepStoppedError, WorkerFailedError):
+                if error.code == kind.code:
+                    raise kind(str(error)) from None
+            raise
+
+
+class PluginMain:
+    """Answers the daemon's requests about one plugin."""
+
+    def __init__(self, found: Found, runtime: Path) -> None:
+        """Connect; nothing of the plugin is imported yet."""
+        self._found, self._runtime = found, runtime
+        context = zmq.asyncio.Context()
+        socket = context.socket(zmq.DEALER)
+        socket.connect(f"ipc://{plugin_socket(runtime, found.name)}")
+        self._zmq = context
+        self._end = asyncio.Event()
+        self._link = Link(
+            socket,
+            source=found.name,
+            requests={
+                "plugin.load": self._load, "plugin.start": self._start,
+                "plugin.command": self._command, "plugin.stop": self._stop,
+            },
+            notices={"plugin.progress": self._progress},
+            log=StderrLog(),
+        )  # fmt: skip
+        self._context: IsolatedContext | None = None
+        self._loaded: Loaded | None = None
+        self._commands: dict[str, Command] = {}
+
+    async def run(self) -> None:
+        """Serve until the daemon asks for the end."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)  # the daemon decides
+        serving = asyncio.create_task(self._link.serve(), name="link")
+        self._link.tell("plugin.hello", {"pid": os.getpid()})
+        alive = asyncio.create_task(self._tell_alive(), name="alive")
+        await self._end.wait()
+        alive.cancel()
+        serving.cancel()
+        await self._link.close()
+        self._zmq.term()
+
+    async def _load(self, message: Envelope) -> Body:
+        body = message.body
+        config = Config.model_validate(body["config"])
+        config_file = Path(body["config_file"]) if body["config_file"] else None
+        context = IsolatedContext(self._found, config, config_file, self._runtime, self._link)
+        self._context = context
+        self._loaded = loaded = self._fenced(lambda: load(self._found, context, body["settings"]))
+        self._commands = {one.kind: one for one in loaded.commands}
+        return description(loaded)
+
+    def _fenced(self, work: Callable[[], Loaded]) -> Loaded:
+        try:
+            return work()
+        except BtcAiError:
+            raise
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # a fence: plugin load
+            StderrLog().error("plugin cannot be loaded", exc_info=True)
+            raise PluginError(f"{type(error).__name__}: {error}"[:1000]) from None
+
+    async def _start(self, message: Envelope) -> Body:
+        assert self._loaded is not None and self._context is not None
+        try:
+            if self._loaded.service is not None:
+                await self._loaded.service.start()
+        except BtcAiError:
+            raise
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # a fence: plugin start
+            StderrLog().error("plugin cannot be started", exc_info=True)
+            raise PluginError(f"{type(error).__name__}: {error}"[:1000]) from None
+        if self._loaded.sinks:
+            self._context.spawn("metrics", feed(self._context, self._loaded.sinks))
+        return {}
+
+    async def _command(self, message: Envelope) -> Body:
+        body = message.body
+        command = self._commands[body["kind"]]
+        return await run_command(command, body["body"], Call(**body["call"]), StderrLog())
+
+    async def _stop(self, message: Envelope) -> Body:
+        try:
+            if self._loaded is not None and self._loaded.service is not None:
+                await self._loaded.service.stop()
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # a fence: it must end all the same
+            StderrLog().error("plugin does not stop", exc_info=True)
+            raise PluginError(f"{type(error).__name__}: {error}"[:1000]) from None
+        finally:
+            if self._context is not None:
+                await self._context.close()
+            asyncio.get_running_loop().call_later(0.05, self._end.set)  # the reply goes first
+        return {}
+
+    def _progress(self, message: Envelope) -> None:
+        if self._context is None:
+            return
+        hear = self._context.progress.get(message.body["worker"])
+        if hear is not None:
+            hear(message.body["body"])
+
+    async def _tell_alive(self) -> None:
+        while True:
+            await asyncio.sleep(ALIVE_EVERY_S)
+            body = {"status": self._status(), "dropped": self._link.dropped}
+            try:
+                self._link.tell("plugin.alive", body)
+            except BtcAiError as error:
+                self._link.tell("plugin.alive", {"status": {"error": str(error)[:1000]}})
+
+    def _status(self) -> Body:
+        if self._loaded is None or self._loaded.service is None:
+            return {}
+        try:
+            return self._loaded.service.status()
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # a fence: it is alive
+            return {"error": f"{type(error).__name__}: {error}"[:1000]}
+
+
+def check_settings(found: Found) -> str:
+    """What is wrong with the settings on stdin, as a plugin's own model says; empty: nothing."""
+    try:
+        checked_settings(found.name, settings_model(found), json.load(sys.stdin))
+    except BtcAiError as error:
+        return str(error)
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # a fence: plugin load
+        return f"{found.name} cannot be loaded: {type(error).__name__}: {error}"[:1000]
+    return ""
+
+
+def main() -> None:
+    """Serve the plugin that is named; or, with --check-settings, check its settings."""
+    name = sys.argv[1]
+    found = next((one for one in discover() if one.name == name and not one.problem), None)
+    if found is None:
+        sys.exit(f"there is no usable plugin {name}")
+    if "--check-settings" in sys.argv[2:]:
+        sys.stdout.write(check_settings(found))
+        return
+    die_with_parent(int(os.environ.pop(PARENT_VARIABLE)))
+    os.nice(NICENESS)
+    limit = int(os.environ.pop(MEMORY_VARIABLE)) << 20
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    forward_logging()
+    asyncio.run(PluginMain(found, runtime_dir()).run())
+
+
+if __name__ == "__main__":
+    main()
