@@ -10,6 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from btc_ai.api import hooks
+from btc_ai.api.discovery import Manifest
 from btc_ai.api.messages import Event
 from btc_ai.config import Config, Section
 from btc_ai.names import LearnerName
@@ -69,13 +70,19 @@ def test_every_learner_has_a_page(learner: str) -> None:
         assert (DOCS / "learners" / link).is_file(), link
 
 
-def test_every_example_in_the_plugin_guide_runs() -> None:
-    blocks = re.findall(r"```python\n(.*?)```", (DOCS / "plugins.md").read_text(), re.DOTALL)
-    assert len(blocks) == 3
-    for block in blocks:
+def test_every_hook_has_an_example_that_runs() -> None:
+    shown: set[str] = set()
+    for block in re.findall(r"```python\n(.*?)```", (DOCS / "plugins.md").read_text(), re.DOTALL):
         names: dict[str, object] = {}
         exec(compile(block, "plugins.md", "exec"), names)
-        assert any(name.startswith("btc_ai_") for name in names)
+        shown |= {name for name in names if name.startswith("btc_ai_")}
+    assert shown == {name for name in vars(hooks) if name.startswith("btc_ai_")}
+
+
+def test_every_key_of_the_manifest_is_documented() -> None:
+    text = (DOCS / "plugins.md").read_text()
+    for name in Manifest.model_fields:
+        assert f"`{name}`" in text, name
 
 
 def test_the_schema_beside_the_example_is_the_configurations() -> None:

@@ -63,7 +63,12 @@ class IsolatedContext(ServiceContext):
 
     def _publish(self, kind: str, body: Body, parent_id: str | None) -> None:
         if not self._link.tell("plugin.event", {"kind": kind, "body": body}, parent_id):
-            self.log.warning("event dropped: too many are unsent", dropped=self._link.dropped)
+            self._tell_dropped(self._link.dropped)
+
+    def _tell_dropped(self, dropped: int) -> None:
+        """Log the first, the second, the fourth, …: a flood of events is to be no flood of logs."""
+        if dropped & (dropped - 1) == 0:
+            self.log.warning("events dropped: too many are unsent", dropped=dropped)
 
     async def _call(self, kind: str, body: Body) -> Body:
         return await self._link.ask("plugin.call", {"kind": kind, "body": body})

@@ -91,6 +91,11 @@ class PluginProcess:
         """How often it died, by cause."""
         return dict(self._tally.causes)
 
+    @property
+    def _silence(self) -> float:
+        """Seconds since it last said anything."""
+        return time.monotonic() - self._link.heard if self._link else 0.0
+
     def begin(self) -> None:
         """Start it, and again whenever it dies, until `stop`."""
         self._changed("starting", "")
@@ -108,7 +113,7 @@ class PluginProcess:
         await self._over.wait()
 
     async def _ask_to_stop(self) -> bool:
-        if self._link is None or not self._ready:
+        if self._link is None or not self._ready or self._silence > STALLED_S:
             return False
         try:
             await self._link.ask("plugin.stop", {}, self._stop_limit_s)
@@ -259,7 +264,7 @@ class PluginProcess:
         await _within(link, "plugin.start", {}, self._start_limit_s)
         self._ready = True
         self._changed("ready", "")
-        await self._watch(link)
+        await self._watch()
         return True
 
     def _command(self, one: Body) -> Command:
@@ -271,13 +276,13 @@ class PluginProcess:
 
         return Command(one["kind"], _Anything, forward, one["timeout"], one["role"])
 
-    async def _watch(self, link: Link) -> None:
+    async def _watch(self) -> None:
         """Show silence, and end it once it has lasted too long."""
         stalled = False
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             self._oom.look()
-            silence = time.monotonic() - link.heard
+            silence = self._silence
             if silence > KILL_STALLED_S:
                 self._kill(f"silent for {KILL_STALLED_S:g} s")
             elif silence > STALLED_S and not stalled:

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from btc_ai.api.service import Body, Call, Command
 from btc_ai.daemon import tasks as module
-from btc_ai.daemon.dispatch import Dispatcher
+from btc_ai.daemon.dispatch import CommandError, Dispatcher
 from btc_ai.daemon.tasks import Tasks
 from btc_ai.errors import PluginError
 from tests.daemon.conftest import Records

@@ -226,10 +226,20 @@ def test_start_limit(service: Machine) -> None:
     status = service.json("service", "status")
     assert not status["active"] and status["restarts"] == 5 and status["result"] == "exit-code"
     assert "journalctl -u btc-ai" in service.btc_ai("service", "status")
-    configure(service)
+    configure(service, PLUGINS={})
     service.run("systemctl", "reset-failed", "btc-ai")
     service.run("systemctl", "start", "btc-ai")
     assert service.json("service", "status")["active"]
+
+
+def test_a_plugin_in_a_process_of_its_own(service: Machine) -> None:
+    def blocker() -> Any:
+        plugins = service.json("daemon", "status")["plugins"]
+        return next(one for one in plugins if one["name"] == "blocker")
+
+    service.wait_for(lambda: blocker()["state"] == "ready")
+    assert blocker()["isolation"] == "process"
+    send(service, "blocker.log")
 
 
 def test_removal_keeps_what_is_the_users(service: Machine) -> None:

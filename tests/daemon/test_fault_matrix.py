@@ -1,0 +1,120 @@
+"""Every bundled plugin, in a process of its own, with every fault: a status, and no more."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from btc_ai.bus.client import Client, NoDaemonError, RemoteError
+from tests.conftest import House, open_house
+from tests.faults.sitecustomize import AT_IMPORT, LATER
+
+PLUGINS = ("evaluation", "signal", "study", "training", "transfer")
+BROKEN = ("import-error", "syntax-error", "system-exit", "big-import", "hook", "start")
+DYING = ("hard-exit", "segfault", "late-exit", "late-segfault")
+GOES_ON = ("handler", "allocate", "flood-events", "flood-stdout")
+QUERY = {
+    "evaluation": "evaluation.show", "signal": "signal.predict", "study": "study.list",
+    "training": "training.runs", "transfer": "transfer.list",
+}  # fmt: skip
+
+Body = dict[str, Any]
+
+
+class Faulty:
+    """A running daemon whose plugins fail as they are told."""
+
+    def __init__(self, house: House, file: Path, client: Client) -> None:
+        self.house, self._file, self.client = house, file, client
+        self._ill: str | None = None
+
+    def inject(self, plugin: str, fault: str) -> None:
+        """Start the plugin anew, with the fault, once the one before is well again."""
+        if self._ill not in (None, plugin):
+            self.heal()
+        self._ill = plugin
+        self._file.write_text(f"{plugin} {fault}")
+        self.client.call("daemon.disable", {"plugin": plugin}, timeout=60)
+        with suppress(NoDaemonError):  # it answers once the plugin is there
+            self.client.call("daemon.enable", {"plugin": plugin}, timeout=0.05)
+
+    def heal(self) -> None:
+        plugin, self._ill = self._ill, None
+        self._file.write_text("none none")
+        self.client.call("daemon.disable", {"plugin": plugin}, timeout=60)
+        self.client.call("daemon.enable", {"plugin": plugin}, timeout=60)
+        assert plugin is not None and self.state(plugin)["state"] == "ready"
+
+    def state(self, plugin: str) -> Body:
+        status = self.client.call("daemon.status", timeout=30)
+        return next(one for one in status["plugins"] if one["name"] == plugin)
+
+    def wait(self, plugin: str, what: Callable[[Body], bool]) -> Body:
+        self.house.wait_for(lambda: what(self.state(plugin)), 60)
+        return self.state(plugin)
+
+    def check_others(self, plugin: str) -> None:
+        for other in PLUGINS:
+            if other != plugin:
+                assert self.state(other)["state"] == "ready"
+        assert self.client.call("daemon.ping")["pid"] == self.house.daemon_pid
+        other = "study" if plugin == "training" else "training"
+        self.client.call(QUERY[other], {}, timeout=30)
+
+
+@pytest.fixture(scope="module")
+def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
+    root = tmp_path_factory.mktemp("faults")
+    file = root / "fault"
+    file.write_text("none none")
+    with open_house(root) as house, pytest.MonkeyPatch.context() as patch:
+        folder = str(Path(__file__).parents[1] / "faults")
+        patch.setenv("PYTHONPATH", os.pathsep.join([folder, os.environ.get("PYTHONPATH", "")]))
+        patch.setenv("BTC_AI_FAULT_FILE", str(file))
+        house.configure(PLUGINS={name: {"ISOLATION": "process"} for name in PLUGINS})
+        house.run("daemon", "start")
+        with Client(house.runtime) as client:
+            made = Faulty(house, file, client)
+            for plugin in PLUGINS:
+                made.wait(plugin, lambda one: one["state"] == "ready")
+            yield made
+
+
+def test_every_fault_is_tested() -> None:
+    tested = {*BROKEN, *DYING, *GOES_ON, "gil", "hang-import"}
+    assert tested >= AT_IMPORT.keys() | LATER.keys()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", [*BROKEN, *DYING, *GOES_ON])
+@pytest.mark.parametrize("plugin", PLUGINS)
+def test_a_fault_is_a_status(faulty: Faulty, plugin: str, fault: str) -> None:
+    faulty.inject(plugin, fault)
+    if fault in BROKEN:
+        assert faulty.wait(plugin, lambda one: one["state"] == "broken")["detail"]
+    elif fault in DYING:
+        assert faulty.wait(plugin, lambda one: bool(one["deaths"]))
+    else:
+        faulty.wait(plugin, lambda one: one["state"] == "ready")
+    faulty.check_others(plugin)
+    if fault == "handler":
+        with pytest.raises(RemoteError, match="the log has the details"):
+            faulty.client.call(QUERY[plugin], {}, timeout=30)
+
+
+@pytest.mark.slow
+def test_a_plugin_that_holds_its_interpreter_is_shown_as_stalled(faulty: Faulty) -> None:
+    faulty.inject("study", "gil")
+    faulty.wait("study", lambda one: one["state"] == "stalled")
+    faulty.check_others("study")
+
+
+@pytest.mark.slow
+def test_a_plugin_that_hangs_at_import_is_ended_when_told(faulty: Faulty) -> None:
+    faulty.inject("study", "hang-import")
+    faulty.wait("study", lambda one: one["state"] == "starting" and one["pid"])
+    faulty.check_others("study")
+    faulty.heal()
