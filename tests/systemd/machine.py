@@ -68,12 +68,12 @@ class Machine:
         """One property of a unit."""
         return self.run("systemctl", "show", "--value", f"--property={name}", unit).strip()
 
-    def wait_for(self, what: Any, limit: float = 60) -> None:
+    def wait_for(self, what: Any, limit: float = 120) -> None:
         """Until `what()` holds."""
         end = time.monotonic() + limit
         while not what():
             assert time.monotonic() < end, self.run("journalctl", "--no-pager", "-n", "60")
-            time.sleep(0.1)
+            time.sleep(0.3)
 
 
 def reason_against() -> str | None:

@@ -40,7 +40,7 @@ def owners(machine: Machine, *paths: str) -> list[str]:
 
 def configure(machine: Machine, **values: Any) -> None:
     plugins = {"blocker": {"ISOLATION": "daemon"}}
-    config = {**FOLDERS, "PLUGINS": plugins, "BUFFER_SIZE": 4096, **values}
+    config = {**FOLDERS, "PLUGINS": plugins, **values}
     (machine.root / CONFIG).write_text(json.dumps(config))
 
 
@@ -49,7 +49,8 @@ def send(machine: Machine, command: str, code: int = 0) -> None:
 
 
 def episode(machine: Machine) -> int:
-    return int(machine.json("show")["steps"][0]["episode"])
+    """How many episodes the newest run has behind it."""
+    return sum(int(step["episode"]) for step in machine.json("show")["steps"])
 
 
 def journal(machine: Machine, *options: str) -> str:
@@ -177,9 +178,9 @@ def test_reload(service: Machine) -> None:
 
 
 def test_stop_while_training_then_resume_then_the_watchdog(service: Machine) -> None:
-    train = ("train", "--market", "sample", "--bucket", "Scalping", "--episodes", "30", "--detach")
+    train = ("train", "--market", "sample", "--episodes", "100", "--detach")
     service.btc_ai(*train, user="alice")
-    service.wait_for(lambda: episode(service) >= 3)
+    service.wait_for(lambda: episode(service) >= 2)
     begun = time.monotonic()
     service.run("systemctl", "stop", "btc-ai")
     assert time.monotonic() - begun < 20
@@ -188,23 +189,26 @@ def test_stop_while_training_then_resume_then_the_watchdog(service: Machine) -> 
     assert "systemctl start" in service.btc_ai("train", "--resume", code=1)
     service.run("systemctl", "start", "btc-ai")
     found = service.json("show", user="alice")
-    assert found["state"] in ("queued", "running") and found["steps"][0]["episode"] >= 3
+    assert found["state"] in ("queued", "running")
     reached = episode(service)
+    assert reached >= 2
     service.wait_for(lambda: episode(service) > reached)
 
     pid = service.show("MainPID")
     send(service, "blocker.block", code=1)
     service.wait_for(lambda: service.show("NRestarts") == "1")
     service.wait_for(lambda: service.show("SubState") == "running")
+    restarted = time.monotonic()
     assert service.show("MainPID") != pid
     said = journal(service)
     assert "Watchdog timeout" in said and "blocker/__init__.py" in said
-    assert episode(service) >= reached
-    restarted = time.monotonic()
-    service.btc_ai("watch", user="alice")
-    assert service.json("show")["state"] == "done"
+    again = episode(service)
+    assert again > reached
+    service.wait_for(lambda: episode(service) > again)
     service.wait_for(lambda: time.monotonic() > restarted + WATCHDOG_S + 1)
     assert service.show("NRestarts") == "1", "the watchdog bites a daemon that is well"
+    assert service.json("show")["state"] == "running"
+    service.btc_ai("stop", user="alice")
 
 
 def test_a_lost_socket_ends_in_a_restart(service: Machine) -> None:
@@ -246,7 +250,7 @@ def test_removal_keeps_what_is_the_users(service: Machine) -> None:
     said = service.btc_ai("service", "uninstall")
     assert f"kept /{CONFIG}, /var/lib/btc-ai, /var/log/btc-ai" in said
     assert service.run("systemctl", "is-active", "btc-ai", code=None).strip() == "inactive"
-    assert (service.root / "var/lib/btc-ai/Models/Scalping/latest/model.json").exists()
+    assert list((service.root / "var/lib/btc-ai/Models/Scalping").iterdir())
 
 
 def test_service_of_a_user(service: Machine) -> None:
