@@ -25,6 +25,7 @@ BENCHMARKS = (
     "twin",
     "executors",
     "spine",
+    "faults",
 )
 WITH_CANDLES = ("real_candles", "transfer_study")
 ALL = (*BENCHMARKS, *WITH_CANDLES)

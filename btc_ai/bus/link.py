@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from btc_ai.api.service import Logger
@@ -25,8 +25,8 @@ class Link:
     """
 
     def __init__(
-        self, socket: Any, *, source: str, requests: dict[str, Answer], notices: dict[str, Notice],
-        log: Logger, rate: float | None = None,
+        self, socket: Any, *, source: str, requests: Mapping[str, Answer],
+        notices: Mapping[str, Notice], log: Logger, rate: float | None = None,
     ) -> None:  # fmt: skip
         """Over a connected `zmq.asyncio` socket. rate: messages a second that are taken, at most.
 

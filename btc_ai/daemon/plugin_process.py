@@ -73,7 +73,7 @@ class PluginProcess:
         self._link: Link | None = None
         self._killed_for: str | None = None
         self._ending = asyncio.Event()
-        self._ready = False
+        self._ready = asyncio.Event()
         self._tasks = Tasks(self._log)
         self._over = asyncio.Event()
         self._over.set()
@@ -113,7 +113,7 @@ class PluginProcess:
         await self._over.wait()
 
     async def _ask_to_stop(self) -> bool:
-        if self._link is None or not self._ready or self._silence > STALLED_S:
+        if self._link is None or not self._ready.is_set() or self._silence > STALLED_S:
             return False
         try:
             await self._link.ask("plugin.stop", {}, self._stop_limit_s)
@@ -167,7 +167,7 @@ class PluginProcess:
                 await self._spawn(pipe, mark)
                 return await self._follow(pipe)
         finally:
-            self._ready = False
+            self._ready.clear()
             await workers.close()
             if self._link is not None:
                 await self._link.close()
@@ -262,15 +262,15 @@ class PluginProcess:
             self._changed("idle", "")
             return False
         await _within(link, "plugin.start", {}, self._start_limit_s)
-        self._ready = True
+        self._ready.set()
         self._changed("ready", "")
         await self._watch()
         return True
 
     def _command(self, one: Body) -> Command:
         async def forward(body: _Anything, call: Call) -> Body:
-            if self._link is None or not self._ready:
-                raise PluginError(f"the plugin {self._found.name} is being restarted; try again")
+            await self._ready.wait()  # where it is being restarted; as long as the command may take
+            assert self._link is not None
             request = {"kind": one["kind"], "body": body.model_dump(), "call": vars(call)}
             return await self._link.ask("plugin.command", request)
 

@@ -125,6 +125,27 @@ def test_a_run_goes_on_bit_identical_after(
     assert [[row["episode"] for row in one] for one in rows] == [list(range(1, 46))] * 2
 
 
+@pytest.mark.slow
+def test_a_run_goes_on_bit_identical_after_its_plugin_has_died(
+    house: House, undisturbed: list[str]
+) -> None:
+    house.configure(BUFFER_SIZE=8192, PLUGINS={"training": {"ISOLATION": "process"}})
+    house.run(*LONG_RUN, "--detach")
+    for at in (4, 50):
+        house.wait_for(lambda at=at: house.episode() >= at)
+        [worker], pid = house.worker_pids, house.json("plugins", "info", "training")["pid"]
+        os.kill(pid, signal.SIGKILL)
+        house.wait_for(lambda pid=pid: _ready_again(house, pid))
+        assert worker not in house.worker_pids
+    house.run("watch")
+    assert house.weights() == undisturbed
+
+
+def _ready_again(house: House, pid: int) -> bool:
+    found = house.json("plugins", "info", "training")
+    return bool(found["state"] == "ready" and found["pid"] != pid)
+
+
 def test_interrupting_the_command_leaves_the_run_going(house: House) -> None:
     house.configure(BUFFER_SIZE=20_000)
     process = house.popen(*SAMPLE, "--bucket", "Scalping", "--episodes", "100")
