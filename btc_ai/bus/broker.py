@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import stat
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
@@ -142,4 +141,7 @@ class Broker:
 
 def _open_to_group(folder: Path) -> bool:
     """Whether a folder is open to its group and to nobody else, as systemd makes it (0750)."""
-    return stat.S_IMODE(folder.stat().st_mode) & 0o017 == 0o010
+    try:
+        return folder.stat().st_mode & 0o017 == 0o010
+    except OSError:
+        return False  # bind says what is wrong with it
