@@ -1,13 +1,14 @@
 # make demo: set everything up, train all four buckets on the sample market, show the result.
 # make test: set everything up, check the code, run every test.
 # make test-ray: the tests of plugins_contrib/btc-ai-ray, in an environment of their own.
+# make soak: kill 1,000 workers at random moments; writes its section of benchmarks/results.md.
 # make bench [CANDLES=folder]: measure every claim of speed; writes benchmarks/results.md.
 
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 
-.PHONY: demo test test-ray lint bench install install-dev clean
+.PHONY: demo test test-ray lint bench soak install install-dev clean
 
 demo: install
 	@bash scripts/demo.sh "$(abspath $(BIN))"
@@ -28,6 +29,10 @@ lint: install-dev
 bench: install-dev
 	$(BIN)/pip install -qq -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m benchmarks $(CANDLES)
+
+soak: install-dev
+	$(BIN)/pip install -qq -c constraints.txt -e '.[bench]'
+	$(BIN)/python -m benchmarks --only soak
 
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev

@@ -2,7 +2,7 @@
 
 `python -m benchmarks [FOLDER]`: with a folder of parquet files named like btcusdt_5m_2023.parquet
 those of a whole year take the first of 5-minute candles, and `real_candles` all of them. With
-`--only` some are measured anew and the others' results stay.
+`--only` some are measured anew and the others' results stay; `soak` is run by name alone.
 """
 
 import argparse
@@ -28,7 +28,8 @@ BENCHMARKS = (
     "faults",
 )
 WITH_CANDLES = ("real_candles", "transfer_study")
-ALL = (*BENCHMARKS, *WITH_CANDLES)
+BY_NAME = ("soak",)
+ALL = (*BENCHMARKS, *WITH_CANDLES, *BY_NAME)
 PACKAGES = ("btc-ai", "torch", "numpy", "pandas", "pyzmq", "typer", "stable-baselines3")
 
 
@@ -82,6 +83,8 @@ def main() -> int:
     parser.add_argument("--only", nargs="*", choices=ALL, default=None)
     options = parser.parse_args()
     plan = planned(options.folder)
+    if options.only:
+        plan |= {name: [] for name in BY_NAME}
     if missing := [name for name in options.only or () if name not in plan]:
         parser.error(f"{', '.join(missing)} needs a folder of candles")
     sections, reached = earlier() if options.only else {}, True

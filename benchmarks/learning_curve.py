@@ -29,12 +29,11 @@ from btc_ai.learning.markets.datasets import features_of, known_dataset, setting
 from btc_ai.learning.network import QNetwork
 from btc_ai.learning.runtime import reproducible
 from btc_ai.learning.settings import TrainingSettings
-from btc_ai.names import LearnerName
 
 BARS, SCORED_BARS = 200_000, 200_000
 FRESH = 1_000_000
 SHARES = (0.90, 0.95)
-OWN: tuple[LearnerName, ...] = ("cfq", "pqn")
+OWN: tuple[str, ...] = ("cfq", "pqn")
 LEAST_RATIO = 20.0
 GROWTH = 1.03
 UPDATES_AT_ONCE, STEPS_AT_ONCE = 20, 2_048

@@ -36,7 +36,6 @@ from btc_ai.learning.settings import TrainingSettings
 from btc_ai.learning.start import InitialModel, make_start
 from btc_ai.learning.transfer.milestones import Milestone, read_milestones
 from btc_ai.learning.transfer.verdict import compare
-from btc_ai.names import LearnerName
 
 SCORED_BARS = 100_000
 LEAST_SHARE = 0.95
@@ -72,7 +71,7 @@ class Bench:
     """Trains what is asked for, each source once."""
 
     bars: int
-    learner: LearnerName
+    learner: str
     directory: Path
     runs: dict[tuple[Any, ...], Run] = field(default_factory=dict)
 

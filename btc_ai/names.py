@@ -2,7 +2,8 @@
 
 from typing import Literal
 
-LearnerName = Literal["cfq", "pqn", "dqn"]
+BUILTIN_LEARNERS = ("cfq", "pqn", "dqn")
+"""The learning algorithms that there are without any plugin."""
 
 TransferKind = Literal["weights", "features", "horizons"]
 """What knowledge transfer carries: KNOWLEDGE_TRANSFER's three switches."""

@@ -30,6 +30,7 @@ from btc_ai.config import (
 )
 from btc_ai.errors import BtcAiError, ConfigError
 from btc_ai.market.features import builtin_features
+from btc_ai.names import BUILTIN_LEARNERS
 
 REPOSITORY = Path(__file__).parents[1]
 SHIPPED = REPOSITORY / "config" / "btc_ai.json"
@@ -315,6 +316,16 @@ def test_features_of_a_plugin_are_known(tmp_path: Path) -> None:
         load_config(path)
     config = load_config(path, features=(*BUILTIN_FEATURES, "tides"))
     assert "tides" in config.BUCKET_CONFIGS["Short"].FEATURES
+
+
+def test_learners_of_a_plugin_are_known(tmp_path: Path) -> None:
+    path = write(tmp_path, change("LEARNER", "patient"))
+    said = r"LEARNER: \"patient\" is no learner \(did you mean 'patent'\?\); known are cfq, patent"
+    with pytest.raises(ConfigError, match=said):
+        load_config(path, learners=("cfq", "patent"))
+    with pytest.raises(ConfigError, match="known are cfq, pqn, dqn"):
+        load_config(path)
+    assert load_config(path, learners=(*BUILTIN_LEARNERS, "patient")).LEARNER == "patient"
 
 
 def test_builtin_features_are_the_registrys() -> None:

@@ -4,7 +4,6 @@ import importlib
 import json
 import re
 from pathlib import Path
-from typing import get_args
 
 import pytest
 from pydantic import BaseModel
@@ -13,7 +12,7 @@ from btc_ai.api import hooks
 from btc_ai.api.discovery import Manifest
 from btc_ai.api.messages import Event
 from btc_ai.config import Config, Section
-from btc_ai.names import LearnerName
+from btc_ai.names import BUILTIN_LEARNERS
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -60,7 +59,7 @@ def test_every_setting_is_described(section: type[BaseModel]) -> None:
         assert is_section or field.description, name
 
 
-@pytest.mark.parametrize("learner", get_args(LearnerName))
+@pytest.mark.parametrize("learner", BUILTIN_LEARNERS)
 def test_every_learner_has_a_page(learner: str) -> None:
     text = (DOCS / "learners" / f"{learner}.md").read_text()
     assert f'`LEARNER: "{learner}"`' in text

@@ -2,22 +2,25 @@
 
 import importlib.util
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from btc_ai.api import API_VERSION
-from btc_ai.config import BUILTIN_FEATURES
+from btc_ai.config import BUILTIN_FEATURES, nearest
 from btc_ai.errors import PluginError
-from btc_ai.names import BUILTIN_EXECUTORS
+from btc_ai.names import BUILTIN_EXECUTORS, BUILTIN_LEARNERS
 
 GROUP = "btc_ai.plugins"
 MANIFEST = "btc_ai_plugin.json"
+
+Added = Literal["features", "executors", "learners", "markets"]
+"""What a plugin adds by name; the name's key in its manifest, and the end of its hook's."""
 
 
 def covers(patterns: Iterable[str], kind: str) -> bool:
@@ -65,6 +68,11 @@ class Manifest(BaseModel):
     description: str = Field(description="One line for `btc-ai plugins list`")
     features: list[str] = Field(default_factory=list, description="Features it adds")
     executors: list[str] = Field(default_factory=list, description="Executors it adds")
+    learners: list[str] = Field(default_factory=list, description="Learners it adds")
+    markets: list[str] = Field(default_factory=list, description="Sources of candles it adds")
+    service: bool = Field(
+        True, description="Whether it runs: false where it only adds what other processes import"
+    )
     cli: dict[CliName, CliCommand] = Field(
         default_factory=dict, description="Sub-commands of btc-ai it adds, by name"
     )
@@ -128,16 +136,42 @@ def discover() -> list[Found]:
     ]
 
 
+def added(what: Added) -> tuple[str, ...]:
+    """The names of these that usable plugins add."""
+    usable = (one.manifest for one in discover() if one.manifest and not one.problem)
+    return tuple(name for manifest in usable for name in getattr(manifest, what))
+
+
 def known_features() -> tuple[str, ...]:
     """The features a configuration may name: the built-in ones and those of usable plugins."""
-    added = (one.manifest.features for one in discover() if one.manifest and not one.problem)
-    return BUILTIN_FEATURES + tuple(name for names in added for name in names)
+    return BUILTIN_FEATURES + added("features")
 
 
 def known_executors() -> tuple[str, ...]:
     """The executors a study may name: the built-in ones and those of usable plugins."""
-    added = (one.manifest.executors for one in discover() if one.manifest and not one.problem)
-    return BUILTIN_EXECUTORS + tuple(name for names in added for name in names)
+    return BUILTIN_EXECUTORS + added("executors")
+
+
+def known_learners() -> tuple[str, ...]:
+    """The learners that may be named: the built-in ones and those of usable plugins."""
+    return BUILTIN_LEARNERS + added("learners")
+
+
+def known_names() -> dict[str, tuple[str, ...]]:
+    """What `load_config` checks a configuration's names against."""
+    return {"features": known_features(), "learners": known_learners()}
+
+
+def unknown(what: Added, name: str, known: Sequence[str]) -> str:
+    """What to say of a name that is not `known`: which plugin adds it, or the nearest name."""
+    for found in discover():
+        if found.problem and found.manifest and name in getattr(found.manifest, what):
+            plugin = found.name
+            return f"{name} is of the plugin {plugin}, which cannot be used: {found.problem}"
+    return (
+        f"{name[:60]!r} is not among the {what}{nearest(name, known)}; known are "
+        f"{', '.join(known) or 'none'}. Where a plugin adds it, install that"
+    )
 
 
 def _found(entry_point: EntryPoint) -> Found:

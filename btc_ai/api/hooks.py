@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from btc_ai.api.executor import ExecutorRegistry
     from btc_ai.api.features import FeatureRegistry
+    from btc_ai.api.learner import LearnerRegistry
+    from btc_ai.api.market import MarketRegistry
 
 hookspec = pluggy.HookspecMarker("btc_ai")
 
@@ -62,4 +64,21 @@ def btc_ai_executors(registry: "ExecutorRegistry") -> None:
 
     Their names stand in the manifest too, so that a command which names one can be checked without
     importing the plugin.
+    """
+
+
+@hookspec
+def btc_ai_learners(registry: "LearnerRegistry") -> None:
+    """Add learners to the registry. Called in each process that trains with one of them.
+
+    Their names stand in the manifest too, so that LEARNER can be checked without importing the
+    plugin.
+    """
+
+
+@hookspec
+def btc_ai_markets(registry: "MarketRegistry") -> None:
+    """Add sources of candles to the registry. Called by `btc-ai data download --source`.
+
+    Their names stand in the manifest too: a plugin is imported where one of its own is asked for.
     """

@@ -32,6 +32,17 @@ class PluginState(Event):
     detail: str = ""
 
 
+class WorkerState(Event):
+    """News of a worker process, by its name; the rest as in `btc_ai.api.service.Health`."""
+
+    kind = "daemon.worker"
+
+    name: str
+    state: str
+    silent_s: float = 0.0
+    cause: str | None = None
+
+
 @dataclass(frozen=True)
 class Heard:
     """An event as a subscriber gets it; what `body` holds is said in `docs/messaging.md`.

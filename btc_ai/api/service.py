@@ -60,6 +60,19 @@ class Service(Protocol):
         """A few words for `btc-ai daemon status`."""
 
 
+@dataclass(frozen=True)
+class Health:
+    """News of a worker process.
+
+    State: `stalled` (it has a step and has been silent for `silent_s` seconds), `running` (it
+    speaks again), `restarting` (it died of `cause`), or `failed` (and too often).
+    """
+
+    state: Literal["running", "stalled", "restarting", "failed"]
+    silent_s: float = 0.0
+    cause: str | None = None
+
+
 class Worker(Protocol):
     """A process that runs steps one after the other, and is restarted when it dies."""
 
@@ -68,7 +81,8 @@ class Worker(Protocol):
     ) -> Body:
         """Run `package.module:function` with `arguments` and return its result.
 
-        Where the process dies, it is restarted and the step run again, with exponential backoff.
+        Where the process dies, or is silent for SUPERVISION.KILL_STALLED_AFTER, it is restarted and
+        the step run again, with exponential backoff.
         Raises StepStoppedError after `stop`, WorkerFailedError after 5 deaths in 60 s, and the
         step's own error otherwise.
         """
@@ -141,5 +155,10 @@ class Context(Protocol):
     def spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         """Run `work` in a named task; its failure is logged and it ends with the service."""
 
-    def worker(self, name: str, limit_s: float = 20.0) -> Worker:
-        """A worker process; it starts with its first step. Asked to stop, it has `limit_s`."""
+    def worker(
+        self, name: str, limit_s: float = 14.0, on_health: Callable[[Health], None] | None = None
+    ) -> Worker:
+        """A worker process; it starts with its first step. Asked to stop, it has `limit_s`.
+
+        `on_health` hears when it stalls, speaks again, dies, and dies too often.
+        """

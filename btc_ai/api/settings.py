@@ -1,28 +1,48 @@
 """What the configuration says of a bucket and of a market, as a worker reads it."""
 
 import hashlib
+import math
 import re
 from datetime import UTC, datetime
 from typing import Any
 
+from btc_ai.api.discovery import known_learners, unknown
 from btc_ai.config import INTERVAL_PATTERN, SAMPLE_SYMBOL, SYMBOL_PATTERN, Config, nearest
 from btc_ai.errors import DataError, UsageError
-from btc_ai.names import LearnerName
 from btc_ai.paths import candle_file
 
 Body = dict[str, Any]
 
+TRAIN_SHARE = 0.70
+VALIDATION_SHARE = 0.15
+WINDOW = 32
+LEAST_EVALUATED_DECISIONS = 4
+
+
+def least_candles(
+    min_horizon: int, max_horizon: int, lookback: int = 0, window: int = WINDOW
+) -> int:
+    """How many candles without a hole a bucket needs at least.
+
+    lookback: bars that its features look back. window: decisions of a training window.
+    """
+    purge = max_horizon + 1
+    train = lookback + min_horizon * window + 2 + purge
+    evaluated = LEAST_EVALUATED_DECISIONS * min_horizon + 2 + purge
+    return max(math.ceil(train / TRAIN_SHARE), math.ceil(evaluated / VALIDATION_SHARE)) + 1
+
 
 def bucket_settings(
-    config: Config, bucket: str, seed: int, episodes: int, learner: LearnerName | None = None
+    config: Config, bucket: str, seed: int, episodes: int, learner: str | None = None
 ) -> Body:
     """What `btc_ai.learning.settings.TrainingSettings.from_json` takes.
 
     learner: the one asked for, None for the configuration's.
 
-    Raises UsageError for a bucket that there is not, and for more than MAX_EPISODES.
+    Raises UsageError for a bucket or a learner that there is not, and for more than MAX_EPISODES.
     """
     require_bucket(config, bucket)
+    require_learner(learner or config.LEARNER)
     if episodes > config.MAX_EPISODES:
         raise UsageError(
             f"{episodes} episodes are more than MAX_EPISODES ({config.MAX_EPISODES}); ask for "
@@ -53,6 +73,13 @@ def require_bucket(config: Config, name: str) -> None:
     if name not in known:
         hint = nearest(name, known)
         raise UsageError(f"unknown bucket {name!r}{hint}; known are {', '.join(known)}")
+
+
+def require_learner(name: str) -> None:
+    """Raise UsageError for a learner that there is not, with what is missing."""
+    known = known_learners()
+    if name not in known:
+        raise UsageError(f"unknown learner: {unknown('learners', name, known)}")
 
 
 def _bucket_seed(seed: int, bucket: str) -> int:

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from btc_ai.api.discovery import covers
 from btc_ai.api.journal import Job, Step
 from btc_ai.api.messages import Event, Heard
-from btc_ai.api.service import Body, Call, Service
+from btc_ai.api.service import Body, Call, Health, Service
 from btc_ai.api.step import StepStoppedError, find_function
 from btc_ai.config import Config
 from btc_ai.errors import BtcAiError, PluginError
@@ -216,7 +216,9 @@ class FakeContext:
         """Run a task; `close` ends it, and raises what it raised."""
         self._tasks.add(asyncio.create_task(work, name=name))
 
-    def worker(self, name: str, limit_s: float = 20.0) -> FakeWorker:
+    def worker(
+        self, name: str, limit_s: float = 14.0, on_health: Callable[[Health], None] | None = None
+    ) -> FakeWorker:
         """A worker in this process."""
         return FakeWorker()
 

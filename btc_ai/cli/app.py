@@ -17,6 +17,7 @@ from btc_ai.cli import (
     config,
     daemon,
     data,
+    doctor,
     evaluate,
     plugins,
     predict,
@@ -47,7 +48,7 @@ app.add_typer(study.app, name="study")
 app.add_typer(transfer.app, name="transfer")
 COMMANDS: tuple[Callable[..., None], ...] = (
     train.train, train.watch, runs.status, runs.runs, runs.show, runs.pause, runs.stop,
-    evaluate.evaluate, evaluate.audit, predict.predict,
+    evaluate.evaluate, evaluate.audit, predict.predict, doctor.doctor,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)

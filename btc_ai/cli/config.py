@@ -36,13 +36,13 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Check a configuration file and name everything that is wrong with it."""
-    from btc_ai.api.discovery import known_features
+    from btc_ai.api.discovery import known_names
     from btc_ai.cli.plugins import require_settings
     from btc_ai.config import load_config
 
     path = find_config(file or current(ctx).config_option)
     try:
-        require_settings(load_config(path, features=known_features()))
+        require_settings(load_config(path, **known_names()))
     except ConfigError as error:
         if as_json:
             print_json({"file": str(path), "valid": False, "errors": str(error)})

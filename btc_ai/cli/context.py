@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,10 +36,10 @@ class Globals:
 
     def config(self) -> "Config":
         """The configuration; raises ConfigError with all that is wrong."""
-        from btc_ai.api.discovery import known_features
+        from btc_ai.api.discovery import known_names
         from btc_ai.config import load_config
 
-        return load_config(self.config_file, features=known_features())
+        return load_config(self.config_file, **known_names())
 
     def client(self) -> "Client":
         """A client of the running daemon; raises NoDaemonError where none runs."""
@@ -74,3 +75,14 @@ def print_json(value: Any) -> None:
 def market_name(run: dict[str, Any]) -> str:
     """Symbol and interval of a run's candles, and whether they are made up."""
     return f"{run['symbol']} {run['interval']}{' (synthetic)' if run['synthetic'] else ''}"
+
+
+def stalled_words(step: dict[str, Any]) -> str:
+    """That a step's worker is stalled, and since when; nothing where it is not."""
+    since = step["stalled_since"]
+    return f"stalled: its worker has been silent for {time.time() - since:.0f} s" if since else ""
+
+
+def restart_words(restarts: dict[str, int]) -> str:
+    """Deaths of workers, by cause."""
+    return ", ".join(f"{count} × {cause}" for cause, count in restarts.items())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from btc_ai.cli.context import Globals, current, print_json
+from btc_ai.cli.context import Globals, current, print_json, restart_words
 from btc_ai.errors import BtcAiError
 from btc_ai.paths import SYSTEM_CONFIG, SYSTEM_UNIT
 
@@ -154,7 +154,7 @@ def _alive(pid: int) -> bool:
 @app.command()
 def restart(ctx: typer.Context) -> None:
     """Stop the daemon, if one runs, and start it again; runs in progress go on."""
-    from btc_ai.api.discovery import known_features
+    from btc_ai.api.discovery import known_names
     from btc_ai.config import load_config
 
     here = current(ctx)
@@ -167,7 +167,7 @@ def restart(ctx: typer.Context) -> None:
                 "`systemctl --user restart btc-ai` where it is your own"
             )
         here = _with_running_config(here, status)
-        load_config(here.config_file, features=known_features())
+        load_config(here.config_file, **known_names())
         stop_daemon(here)
     pid = start_daemon(here)
     here.say(f"the daemon runs in the background (process {pid})")
@@ -217,4 +217,14 @@ def _describe(found: dict[str, Any]) -> list[str]:
             + (f" ({one['detail']})" if one["detail"] else "")
             for one in found["plugins"]
         ),
+        *(_worker_line(one) for one in found["workers"]),
     ]
+
+
+def _worker_line(worker: dict[str, Any]) -> str:
+    said = f"worker     {worker['name']}: {worker['state']}"
+    if worker["pid"]:
+        said += f", process {worker['pid']}"
+    if worker["state"] == "stalled":
+        said += f", silent for {worker['silent_s']:.0f} s"
+    return said + (f"; died: {restart_words(worker['deaths'])}" if worker["deaths"] else "")

@@ -59,9 +59,17 @@ def import_file(
 @app.command()
 def download(
     ctx: typer.Context,
-    since: Annotated[datetime, typer.Option(formats=DATES, help="First bar, UTC.")],
+    since: Annotated[
+        datetime | None,
+        typer.Option(formats=DATES, help="First bar, UTC; a source gives all it has without."),
+    ] = None,
     *,
-    exchange: Annotated[str, typer.Option(help="Exchange, by its name in ccxt.")] = "binance",
+    exchange: Annotated[
+        str | None, typer.Option(help="Exchange, by its name in ccxt (default: binance).")
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option(help="Instead of an exchange: a source that a plugin adds.")
+    ] = None,
     symbol: Annotated[str, typer.Option(help="The market.")] = "BTC/USDT",
     interval: Annotated[str, typer.Option(help="Length of a bar.")] = "5m",
     until: Annotated[
@@ -77,11 +85,16 @@ def download(
     from rich.progress import Progress
 
     from btc_ai.market import download as downloader
+    from btc_ai.market.importer import error_notes
 
     store = _store(ctx)
     _check_options(symbol, interval)
+    if source is not None and (exchange, api_url) != (None, None):
+        raise UsageError("--source is instead of --exchange and --api-url; give one or the others")
+    if source is None and since is None:
+        raise UsageError("say from when on by --since, such as --since 2023-01-01")
     settings = downloader.DownloadSettings(
-        exchange, symbol, interval, _ms(since), _ms(until) if until else None, api_url
+        exchange or "binance", symbol, interval, _ms(since), _ms(until), api_url, source
     )
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
@@ -91,10 +104,10 @@ def download(
             settings,
             lambda done, expected: bar.update(task, completed=done, total=expected),
         )
-    notes = []
-    if candles.time[0] >= settings.since + candles.step:
-        notes.append(f"{exchange} gave no bars before the first: it has none, or only newer ones")
-    done = f"downloaded {new:,} new bars from {exchange}"
+    name, notes = source or settings.exchange, error_notes(candles)
+    if settings.since is not None and candles.time[0] >= settings.since + candles.step:
+        notes.append(f"{name} gave no bars before the first: it has none, or only newer ones")
+    done = f"downloaded {new:,} new bars from {name}"
     _report(ctx, store, candles, done, notes=notes, json=json)
 
 
@@ -175,8 +188,8 @@ def _check_options(symbol: str | None, interval: str | None) -> None:
         raise UsageError(str(error)) from None
 
 
-def _ms(moment: datetime) -> int:
-    return int(moment.replace(tzinfo=UTC).timestamp() * 1_000)
+def _ms(moment: datetime | None) -> int | None:
+    return None if moment is None else int(moment.replace(tzinfo=UTC).timestamp() * 1_000)
 
 
 def _report(

@@ -3,6 +3,10 @@
 from enum import StrEnum
 
 from btc_ai.errors import UsageError
+from btc_ai.names import BUILTIN_LEARNERS
+
+LEARNER = "|".join((*BUILTIN_LEARNERS, "NAME"))
+"""What --learner takes, in --help: a built-in one or a plugin's."""
 
 
 class Kind(StrEnum):

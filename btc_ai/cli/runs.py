@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from btc_ai.cli.context import current, market_name, print_json
+from btc_ai.cli.context import current, market_name, print_json, stalled_words
 
 Body = dict[str, Any]
 
@@ -44,6 +44,8 @@ def status(ctx: typer.Context, as_json: Json = False) -> None:
         write(f"{_line(run)}\n")
         for step in run["steps"]:
             write(f"  {step['bucket']:<12} {step['state']:<8} {_episodes(step)}\n")
+            if stalled := stalled_words(step):
+                write(f"  {'':<12} {stalled}\n")
     if not runs_now:
         write("no runs yet; `btc-ai train` starts one\n")
 

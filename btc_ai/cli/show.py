@@ -5,7 +5,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from btc_ai.cli.context import market_name
+from btc_ai.cli.context import market_name, restart_words
 from btc_ai.cli.tables import memory_words, moment, number, summary
 from btc_ai.cli.transfer_words import joined, lineage_lines, news
 
@@ -55,6 +55,8 @@ def _print_step(console: Console, step: Body) -> None:
         console.print(f"  {memory_words(note)}", markup=False)
     if step["degraded"]:
         console.print("  degraded: for want of memory, updates are smaller than configured")
+    if step["restarts"]:
+        console.print(f"  restarts: {restart_words(step['restarts'])}", markup=False)
     if outcome:
         best = outcome["validation"]
         console.print(

@@ -11,9 +11,8 @@ import typer
 from btc_ai.cli.context import Globals, current, print_json
 from btc_ai.cli.daemon import connect
 from btc_ai.cli.jobs import follow_job, make_progress
-from btc_ai.cli.options import Kind, bucket_names
+from btc_ai.cli.options import LEARNER, Kind, bucket_names
 from btc_ai.errors import BtcAiError
-from btc_ai.names import LearnerName
 
 if TYPE_CHECKING:
     from btc_ai.bus.client import Client, Subscription
@@ -49,7 +48,7 @@ def transfer(
         typer.Option(help="What is carried; may be repeated (default: KNOWLEDGE_TRANSFER)"),
     ] = None,
     learner: Annotated[
-        LearnerName | None, typer.Option(help="Learning algorithm (default: LEARNER)")
+        str | None, typer.Option(metavar=LEARNER, help="Learning algorithm (default: LEARNER)")
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="The first seed (default: SEED)")] = None,
     executor: Annotated[

@@ -8,8 +8,7 @@ import typer
 
 from btc_ai.cli.context import Globals, current, print_json
 from btc_ai.cli.daemon import connect
-from btc_ai.cli.options import bucket_names
-from btc_ai.names import LearnerName
+from btc_ai.cli.options import LEARNER, bucket_names
 
 if TYPE_CHECKING:
     from btc_ai.bus.client import Client, Subscription
@@ -44,8 +43,10 @@ def train(
         bool, typer.Option("--no-transfer", help="Start each bucket from scratch")
     ] = False,
     learner: Annotated[
-        LearnerName | None,
-        typer.Option(help="Learning algorithm (default: LEARNER); --resume keeps a run's"),
+        str | None,
+        typer.Option(
+            metavar=LEARNER, help="Learning algorithm (default: LEARNER); --resume keeps a run's"
+        ),
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, max=2**63 - 1, help="Seed of the run")] = None,
     symbol: Annotated[str | None, typer.Option(help="Market, e.g. BTC/USDT")] = None,
@@ -83,8 +84,15 @@ def begin(here: Globals, kind: str, body: Body, *, detach: bool, as_json: bool) 
             print_json({"event": "started", **started})
         else:
             here.say("; ".join([f"run {run}: {started['state']}", *started["notes"]]))
+            _warn(here, started["warnings"])
         if not detach:
             raise typer.Exit(follow(here, client, feed, run, as_json=as_json))
+
+
+def _warn(here: Globals, warnings: list[str]) -> None:
+    """What goes against the guide; training goes on."""
+    for text in [] if here.quiet else warnings:
+        sys.stderr.write(f"btc-ai: warning: {text}\n")
 
 
 def watch(ctx: typer.Context, run: Run = None, as_json: Json = False) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from btc_ai.cli.context import stalled_words
 from btc_ai.cli.tables import number
 
 Body = dict[str, Any]
@@ -25,7 +26,7 @@ def transfer_words(step: Body) -> str:
 
 
 def news(step: Body) -> dict[str, str]:
-    """What there is to say of a step's transfer, each once, by a key."""
+    """What there is to say of a step's transfer and its worker, each once, by a key."""
     said: dict[str, str] = {}
     plan = step["transfer"] or {}
     report = plan.get("report")
@@ -47,6 +48,8 @@ def news(step: Body) -> dict[str, str]:
             f"{step['bucket']} keeps the model it had; the one trained now is in "
             f"{step['directory']}"
         )
+    if step.get("stalled_since"):
+        said[f"stalled {step['stalled_since']}"] = stalled_words(step)
     return said
 
 

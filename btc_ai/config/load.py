@@ -25,6 +25,7 @@ from btc_ai.config.sections import (
     nearest,
 )
 from btc_ai.errors import ConfigError
+from btc_ai.names import BUILTIN_LEARNERS
 from btc_ai.paths import find_config, user_data
 
 
@@ -122,18 +123,22 @@ def default_config() -> Config:
 
 
 def load_config(
-    path: Path | None = None, *, features: Collection[str] = BUILTIN_FEATURES
+    path: Path | None = None,
+    *,
+    features: Collection[str] = BUILTIN_FEATURES,
+    learners: Collection[str] = BUILTIN_LEARNERS,
 ) -> Config:
     """Read the configuration at `path`; without a path, the one `find_config` finds, or defaults.
 
-    `features` are the names that FEATURES may contain. Raises `ConfigError` listing everything
-    that is wrong.
+    `features` are the names that FEATURES may contain, `learners` those of LEARNER. Raises
+    `ConfigError` listing everything that is wrong.
     """
     path = path or find_config()
     if path is None:
         return default_config()
     raw = read_raw(path)
-    context = {"base": path.parent, "features": tuple(features), **_named_elsewhere(raw)}
+    known = {"features": tuple(features), "learners": tuple(learners)}
+    context = {"base": path.parent, **known, **_named_elsewhere(raw)}
     try:
         return Config.model_validate(raw, context=context)
     except ValidationError as error:

@@ -21,7 +21,7 @@ from pydantic import (
     field_validator,
 )
 
-from btc_ai.names import LearnerName, TransferVerify
+from btc_ai.names import BUILTIN_LEARNERS, TransferVerify
 
 BUILTIN_FEATURES = (
     "price", "volume", "macd", "rsi", "ema", "bollinger", "ichimoku", "fibonacci",
@@ -277,8 +277,12 @@ class Config(Section):
     )
     SEED: int = Field(0, ge=0, lt=2**63, description="Seed of a run where none is given")
 
-    LEARNER: LearnerName = Field(
-        "cfq", description="Learning algorithm: cfq (CF-Q(λ)), pqn (PQN) or dqn (Double DQN)"
+    LEARNER: str = Field(
+        "cfq",
+        description="Learning algorithm: cfq (CF-Q(λ)), pqn (PQN), dqn (Double DQN) or a plugin's",
+        json_schema_extra={
+            "anyOf": [{"enum": list(BUILTIN_LEARNERS)}, {"pattern": "^[a-z][a-z0-9_-]*$"}]
+        },
     )
     LEARNING_RATE: float = Field(0.0005, gt=0, le=1, description="Learning rate of the optimizer")
     GAMMA: float = Field(0.99, gt=0, lt=1, description="Discount factor for future rewards")
@@ -330,6 +334,14 @@ class Config(Section):
     def plugin(self, name: str) -> PluginSection:
         """What the configuration says of a plugin, or the defaults."""
         return self.PLUGINS.get(name) or PluginSection()
+
+    @field_validator("LEARNER")
+    @classmethod
+    def _known_learner(cls, name: str, info: ValidationInfo) -> str:
+        known = (info.context or {}).get("learners", BUILTIN_LEARNERS)
+        if name not in known:
+            raise ValueError(f"is no learner{nearest(name, known)}; known are {', '.join(known)}")
+        return name
 
     @field_validator("MEMORY_WARNING_PERCENT")
     @classmethod

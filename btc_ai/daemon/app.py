@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from btc_ai import __version__
-from btc_ai.api.discovery import known_features
+from btc_ai.api.discovery import known_names
 from btc_ai.api.messages import DaemonState
 from btc_ai.bus.broker import Broker
 from btc_ai.config import load_config
@@ -28,7 +28,7 @@ from btc_ai.paths import find_config, journal_file, lock_file, runtime_dir
 async def serve(config_option: Path | None, *, console: bool, on_ready: Callable[[], None]) -> None:
     """Run the daemon until it is told to stop. Raises BtcAiError where it cannot start."""
     config_file, runtime = find_config(config_option), runtime_dir()
-    config = load_config(config_file, features=known_features())
+    config = load_config(config_file, **known_names())
     stop = asyncio.Event()
     notifier = Notifier()
     reload = Reload(config, config_file, notifier, logger("reload"))

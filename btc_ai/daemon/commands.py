@@ -70,6 +70,7 @@ class DaemonCommands:
             "data_dir": str(config.DATA_DIR),
             "log_dir": str(self._parts.config.LOG_DIR),
             "plugins": [record.as_body() for record in self._host.records],
+            "workers": [worker.as_body() for worker in self._host.workers],
         }
 
     async def _read_anew(self, body: Nothing, call: Call) -> Body:

@@ -1,17 +1,17 @@
 """The Context that a service gets: what it may touch, seen through the contract."""
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Coroutine, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import zmq.asyncio
 from pydantic import BaseModel
 
-from btc_ai.api.discovery import Manifest, covers, known_features
-from btc_ai.api.messages import Event, Heard
-from btc_ai.api.service import Body, Call, Logger, Worker
+from btc_ai.api.discovery import Manifest, covers, known_names
+from btc_ai.api.messages import Event, Heard, WorkerState
+from btc_ai.api.service import Body, Call, Health, Logger, Worker
 from btc_ai.bus.broker import Broker
 from btc_ai.bus.codec import Envelope
 from btc_ai.bus.subscriber import listen
@@ -44,9 +44,24 @@ class Parts:
         """The configuration as its file is now. Raises ConfigError."""
         return _as_now(self.config, self.config_file)
 
+    def worker(
+        self, name: str, limit_s: float, on_health: Callable[[Health], None] | None
+    ) -> ProcessWorker:
+        """A worker process; news of it goes onto the bus too."""
+
+        def hear(health: Health) -> None:
+            self.announce(WorkerState(name=name, **asdict(health)), source="daemon")
+            if on_health is not None:
+                on_health(health)
+
+        return ProcessWorker(
+            self.broker, self.runtime, logger(name), limit_s=limit_s, name=name,
+            limits=self.config.SUPERVISION, on_health=hear,
+        )  # fmt: skip
+
 
 def _as_now(config: Config, config_file: Path | None) -> Config:
-    return config if config_file is None else load_config(config_file, features=known_features())
+    return config if config_file is None else load_config(config_file, **known_names())
 
 
 @dataclass
@@ -111,7 +126,9 @@ class ServiceContext(ABC):
         self.tasks.spawn(f"{self.name}: {name}", work)
 
     @abstractmethod
-    def worker(self, name: str, limit_s: float = 20.0) -> Worker:
+    def worker(
+        self, name: str, limit_s: float = 14.0, on_health: Callable[[Health], None] | None = None
+    ) -> Worker:
         """A worker process of this service."""
 
     @abstractmethod
@@ -161,11 +178,12 @@ class LocalContext(ServiceContext):
         """The job journal."""
         return self._parts.journal
 
-    def worker(self, name: str, limit_s: float = 20.0) -> Worker:
+    def worker(
+        self, name: str, limit_s: float = 14.0, on_health: Callable[[Health], None] | None = None
+    ) -> Worker:
         """A worker process of this service."""
-        parts = self._parts
-        made = ProcessWorker(parts.broker, parts.runtime, logger(name), limit_s=limit_s)
-        self.workers.append(made)
+        made = self._parts.worker(name, limit_s, on_health)
+        self.workers = [*(one for one in self.workers if not one.ended), made]
         return made
 
     def _publish(self, kind: str, body: Body, parent_id: str | None) -> None:

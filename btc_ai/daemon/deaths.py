@@ -65,7 +65,13 @@ class OomWatch:
     def __init__(self, proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgroup")) -> None:
         """Count from now on."""
         self._files = [proc / "vmstat", *_event_files(proc / "self/cgroup", cgroups)]
-        self._counts = deque([self._count()], maxlen=2)
+        self._counts: deque[int] = deque(maxlen=2)
+        self.begin()
+
+    def begin(self) -> None:
+        """Count from now on."""
+        self._counts.clear()
+        self.look()
 
     def look(self) -> None:
         """Note the count from time to time, so that what was long ago explains no later death."""

@@ -16,6 +16,7 @@ from btc_ai.daemon.loading import Loaded, description, load
 from btc_ai.daemon.logs import logger
 from btc_ai.daemon.plugin_process import PluginProcess
 from btc_ai.daemon.sinks import feed
+from btc_ai.daemon.workers import ProcessWorker
 from btc_ai.errors import PluginError, UsageError
 
 START_LIMIT_S = 10.0
@@ -101,6 +102,13 @@ class PluginHost:
         self._there: dict[str, asyncio.Event] = {}
         self.records: list[Record] = []
 
+    @property
+    def workers(self) -> list[ProcessWorker]:
+        """The worker processes of every service."""
+        own = [one.context.workers for one in self.records if one.context is not None]
+        lent = [one.process.workers for one in self.records if one.process is not None]
+        return [worker for some in own + lent for worker in some if not worker.ended]
+
     async def start(self) -> None:
         """Load every plugin and start the services in order; what fails is recorded.
 
@@ -153,6 +161,8 @@ class PluginHost:
             self._set(record, "refused", found.problem or "")
         elif not section.ENABLED:
             self._set(record, "disabled", "")
+        elif not found.manifest.service:
+            self._set(record, "idle", "")
         elif (section.ISOLATION or ("daemon" if found.bundled else "process")) == "process":
             record.process = self._process(record, section)
         else:

@@ -1,11 +1,11 @@
 """Worker processes that the daemon runs for a plugin in another process."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 
-from btc_ai.api.service import Body
+from btc_ai.api.service import Body, Health
 from btc_ai.bus.codec import Envelope
 from btc_ai.daemon.context import Parts
-from btc_ai.daemon.logs import logger
 from btc_ai.daemon.workers import ProcessWorker
 
 Answer = Callable[[Envelope], Awaitable[Body]]
@@ -14,9 +14,9 @@ Answer = Callable[[Envelope], Awaitable[Body]]
 class LentWorkers:
     """The workers of one life of a plugin's process; they end with it."""
 
-    def __init__(self, parts: Parts, progress: Callable[[str, Body], None]) -> None:
-        """None yet; `progress` hears of each step's progress."""
-        self._parts, self._progress = parts, progress
+    def __init__(self, parts: Parts, tell: Callable[[str, str, Body], None]) -> None:
+        """None yet; `tell` hears of each step's `progress` and each worker's `health`."""
+        self._parts, self._tell = parts, tell
         self._workers: dict[str, ProcessWorker] = {}
 
     @property
@@ -31,7 +31,7 @@ class LentWorkers:
     async def _run(self, message: Envelope) -> Body:
         body, key = message.body, message.body["worker"]
         return await self._worker(body).run(
-            body["function"], body["arguments"], lambda said: self._progress(key, said)
+            body["function"], body["arguments"], lambda said: self._tell("progress", key, said)
         )
 
     async def _stop(self, message: Envelope) -> Body:
@@ -45,11 +45,17 @@ class LentWorkers:
     def _worker(self, body: Body) -> ProcessWorker:
         key = body["worker"]
         if key not in self._workers:
-            parts = self._parts
-            self._workers[key] = ProcessWorker(
-                parts.broker, parts.runtime, logger(body["name"]), limit_s=body["limit_s"]
-            )
+
+            def hear(health: Health) -> None:
+                self._tell("health", key, asdict(health))
+
+            self._workers[key] = self._parts.worker(body["name"], body["limit_s"], hear)
         return self._workers[key]
+
+    @property
+    def alive(self) -> list[ProcessWorker]:
+        """Those that may yet work."""
+        return [worker for worker in self._workers.values() if not worker.ended]
 
     async def close(self) -> None:
         """End them all."""

@@ -4,14 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pluggy
 from pydantic import BaseModel, ValidationError
 
-from btc_ai.api import hooks
 from btc_ai.api.discovery import Found
 from btc_ai.api.messages import Event
 from btc_ai.api.metrics import MetricsSink
 from btc_ai.api.panels import Panel
+from btc_ai.api.registration import hooks_of
 from btc_ai.api.service import Body, Command, Service
 from btc_ai.daemon.context import ServiceContext
 from btc_ai.errors import ConfigError, PluginError
@@ -36,7 +35,7 @@ class Loaded:
 
 def load(found: Found, context: ServiceContext, settings: Mapping[str, Any]) -> Loaded:
     """Import a plugin and call its hooks. Raises whatever they do, and PluginError."""
-    hook = _hooks(found)
+    hook = hooks_of(found)
     model = _one(hook.btc_ai_settings(), "model of settings")
     context.settings = checked_settings(found.name, model, settings)
     events = tuple(one for named in hook.btc_ai_messages() for one in named)
@@ -56,7 +55,7 @@ def load(found: Found, context: ServiceContext, settings: Mapping[str, Any]) -> 
 
 def settings_model(found: Found) -> type[BaseModel] | None:
     """The model of a plugin's settings, which is imported for it."""
-    model: type[BaseModel] | None = _one(_hooks(found).btc_ai_settings(), "model of settings")
+    model: type[BaseModel] | None = _one(hooks_of(found).btc_ai_settings(), "model of settings")
     return model
 
 
@@ -76,14 +75,6 @@ def checked_settings(
             for one in error.errors(include_input=False)
         )
         raise ConfigError(f"PLUGINS.{name} has settings to mend: {'; '.join(wrong)}") from None
-
-
-def _hooks(found: Found) -> Any:
-    manager = pluggy.PluginManager("btc_ai")
-    manager.add_hookspecs(hooks)
-    manager.register(found.load())
-    manager.check_pending()
-    return manager.hook
 
 
 def _one(made: Sequence[Any], what: str) -> Any:

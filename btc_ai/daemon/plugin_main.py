@@ -14,7 +14,7 @@ import zmq
 import zmq.asyncio
 
 from btc_ai.api.discovery import Found, discover
-from btc_ai.api.service import Body, Call, Command, Worker
+from btc_ai.api.service import Body, Call, Command, Health, Worker
 from btc_ai.api.step import StepStoppedError, WorkerFailedError
 from btc_ai.bus.client import RemoteError
 from btc_ai.bus.codec import Envelope
@@ -48,6 +48,7 @@ class IsolatedContext(ServiceContext):
         self._journal: SqliteJournal | None = None
         self._workers = 0
         self.progress: dict[str, Callable[[Body], None]] = {}
+        self.health: dict[str, Callable[[Health], None]] = {}
 
     @property
     def journal(self) -> SqliteJournal:
@@ -56,9 +57,13 @@ class IsolatedContext(ServiceContext):
             self._journal = SqliteJournal(journal_file(self.config.MODELS_DIR))
         return self._journal
 
-    def worker(self, name: str, limit_s: float = 20.0) -> Worker:
+    def worker(
+        self, name: str, limit_s: float = 14.0, on_health: Callable[[Health], None] | None = None
+    ) -> Worker:
         """A worker process, the daemon's child, which ends with this service."""
         self._workers += 1
+        if on_health is not None:
+            self.health[str(self._workers)] = on_health
         return LentWorker(self._link, self.progress, str(self._workers), name, limit_s)
 
     def _publish(self, kind: str, body: Body, parent_id: str | None) -> None:
@@ -135,7 +140,7 @@ class PluginMain:
                 "plugin.load": self._load, "plugin.start": self._start,
                 "plugin.command": self._command, "plugin.stop": self._stop,
             },
-            notices={"plugin.progress": self._progress},
+            notices={"plugin.progress": self._progress, "plugin.health": self._health},
             log=StderrLog(),
         )  # fmt: skip
         self._context: IsolatedContext | None = None
@@ -212,6 +217,11 @@ class PluginMain:
         hear = self._context.progress.get(message.body["worker"])
         if hear is not None:
             hear(message.body["body"])
+
+    def _health(self, message: Envelope) -> None:
+        hear = self._context.health.get(message.body["worker"]) if self._context else None
+        if hear is not None:
+            hear(Health(**message.body["body"]))
 
     async def _tell_alive(self) -> None:
         while True:

@@ -27,6 +27,7 @@ from btc_ai.daemon.orphans import MARK_VARIABLE, end_descendants, new_mark
 from btc_ai.daemon.pipes import LogPipe
 from btc_ai.daemon.plugin_main import MEMORY_VARIABLE, PARENT_VARIABLE
 from btc_ai.daemon.tasks import Tasks
+from btc_ai.daemon.workers import ProcessWorker
 from btc_ai.errors import BtcAiError, PluginError
 from btc_ai.paths import plugin_socket
 
@@ -71,6 +72,7 @@ class PluginProcess:
         self._oom = OomWatch()
         self._process: asyncio.subprocess.Process | None = None
         self._link: Link | None = None
+        self._workers: LentWorkers | None = None
         self._killed_for: str | None = None
         self._ending = asyncio.Event()
         self._ready = asyncio.Event()
@@ -85,6 +87,11 @@ class PluginProcess:
     def pid(self) -> int | None:
         """The process id, while one is alive."""
         return self._process.pid if self._process else None
+
+    @property
+    def workers(self) -> list[ProcessWorker]:
+        """The worker processes that it has."""
+        return self._workers.alive if self._workers else []
 
     @property
     def deaths(self) -> dict[str, int]:
@@ -158,7 +165,7 @@ class PluginProcess:
         path = plugin_socket(self._parts.runtime, self._found.name)
         context = zmq.asyncio.Context()
         socket = context.socket(zmq.DEALER)
-        workers = LentWorkers(self._parts, self._tell_progress)
+        self._workers = workers = LentWorkers(self._parts, self._tell)
         self._killed_for, mark = None, new_mark()
         try:
             bind_private(socket, path)
@@ -322,9 +329,9 @@ class PluginProcess:
         call = Call(message.id, self._found.name, who=f"plugin {self._found.name}")
         return await self._parts.dispatcher.answer(kind, body, call)
 
-    def _tell_progress(self, worker: str, body: Body) -> None:
+    def _tell(self, what: str, worker: str, body: Body) -> None:
         if self._link is not None:
-            self._link.tell("plugin.progress", {"worker": worker, "body": body})
+            self._link.tell(f"plugin.{what}", {"worker": worker, "body": body})
 
 
 async def _within(link: Link, kind: str, body: Body, limit_s: float) -> Body:

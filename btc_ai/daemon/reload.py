@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from btc_ai.api.discovery import known_features
+from btc_ai.api.discovery import known_names
 from btc_ai.api.service import Body, Logger
 from btc_ai.config import Config, load_config
 from btc_ai.daemon.systemd import Notifier
@@ -59,8 +59,7 @@ class Reload:
         return found
 
     def _reload(self) -> Body:
-        features = known_features()
-        config = load_config(self._path, features=features) if self._path else self.config
+        config = load_config(self._path, **known_names()) if self._path else self.config
         changed = sorted(_changed(self._in_force, _flat(config)))
         applied = self._apply(config, changed)
         rest = [key for key in changed if key not in applied]

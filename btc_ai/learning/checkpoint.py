@@ -63,7 +63,7 @@ class CheckpointStore:
                 temporary.mkdir()
                 self._fill(temporary, checkpoint)
                 if final.exists():
-                    shutil.rmtree(final)
+                    self._remove(final)
                 temporary.rename(final)
                 sync_directory(self.directory)
             except OSError:
@@ -94,6 +94,16 @@ class CheckpointStore:
                 )
         return None
 
+    def read_all(self) -> list[Checkpoint]:
+        """Every checkpoint in sight, oldest first.
+
+        Raises OSError, ValueError, KeyError or TypeError where one is damaged.
+        """
+        try:
+            return [_read(directory) for directory in self._complete()]
+        except SafetensorError as error:
+            raise ValueError(str(error)) from error
+
     def clear(self) -> None:
         """Remove all checkpoints: the run has ended."""
         shutil.rmtree(self.directory, ignore_errors=True)
@@ -103,7 +113,15 @@ class CheckpointStore:
 
     def _prune(self) -> None:
         for directory in self._complete()[:-KEPT]:
-            shutil.rmtree(directory, ignore_errors=True)
+            self._remove(directory)
+
+    @staticmethod
+    def _remove(directory: Path) -> None:
+        """Hide it first, so that a kill meanwhile leaves no part of a checkpoint in sight."""
+        hidden = directory.with_name(f".{directory.name}.old")
+        shutil.rmtree(hidden, ignore_errors=True)
+        directory.rename(hidden)
+        shutil.rmtree(hidden, ignore_errors=True)
 
 
 def _read(directory: Path) -> Checkpoint:

@@ -1,7 +1,6 @@
 """Candles as the learner sees them: scaled features, log prices, and the three parts in time."""
 
 import dataclasses
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from btc_ai.api.settings import TRAIN_SHARE, VALIDATION_SHARE, least_candles
 from btc_ai.errors import DataError
 from btc_ai.learning.settings import TrainingSettings
 from btc_ai.market.candles import Candles, interval_ms
@@ -17,10 +17,7 @@ from btc_ai.market.features import FeatureMatrix, FeatureRegistry, build_feature
 from btc_ai.market.scaler import RobustScaler
 from btc_ai.market.volatility import volatility
 
-TRAIN_SHARE = 0.70
-VALIDATION_SHARE = 0.15
 TEST_SHARE = 1 - TRAIN_SHARE - VALIDATION_SHARE
-LEAST_EVALUATED_DECISIONS = 4
 
 
 @dataclass(frozen=True)
@@ -66,10 +63,7 @@ class Scales:
 
 def needed_candles(settings: TrainingSettings, lookback: int) -> int:
     """How many candles without a hole the bucket needs at least."""
-    purge = settings.max_horizon + 1
-    train = lookback + settings.min_horizon * settings.window + 2 + purge
-    evaluated = LEAST_EVALUATED_DECISIONS * settings.min_horizon + 2 + purge
-    return max(math.ceil(train / TRAIN_SHARE), math.ceil(evaluated / VALIDATION_SHARE)) + 1
+    return least_candles(settings.min_horizon, settings.max_horizon, lookback, settings.window)
 
 
 @dataclass(frozen=True)

@@ -107,6 +107,15 @@ class MarketEnvironment:
             total[: len(earned) - j] += discount**j * earned[j:]
         return total
 
+    def train_starts(self) -> Tensor:
+        """Bars of the training part at which a window may start, int64 [starts]; as `starts`."""
+        return torch.from_numpy(self.starts(self.dataset.splits.train))
+
+    def train_rewards(self) -> Tensor:
+        """Reward of a unit position held from each bar on: float32 [bars], beside the features."""
+        held = self.held_returns(self.settings.discount) / self.scale
+        return torch.from_numpy(held.astype(np.float32)).to(self.dataset.features.device)
+
     def starts(self, part: slice) -> NDArray[np.int64]:
         """Bars at which a window of T decisions may start [starts].
 

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from btc_ai.api.learner import Update
 from btc_ai.learning.environment import FLAT, Rollout
 from btc_ai.learning.evaluation import accounting
-from btc_ai.learning.learners.learner import Update
 from btc_ai.learning.network import POSITIONS
 
 METRICS = "metrics.jsonl"

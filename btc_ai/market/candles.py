@@ -101,6 +101,12 @@ class Candles:
         opens, highs, lows, closes, volumes = values
         return cls(symbol, interval, time, opens, highs, lows, closes, volumes, source, synthetic)
 
+    @classmethod
+    def empty(cls, symbol: str, interval: str, *, source: str) -> "Candles":
+        """Candles without a bar."""
+        nothing = [np.empty(0)] * len(COLUMNS)
+        return cls.of(symbol, interval, np.empty(0, np.int64), nothing, source=source)
+
     def __len__(self) -> int:
         """Number of bars."""
         return len(self.time)

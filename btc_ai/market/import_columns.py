@@ -22,6 +22,7 @@ ALIASES = {
     "volume": {"volume", "vol", "v", "base_volume", "volume_base", "base_asset_volume"},
 }  # fmt: skip
 PER_MS = {"s": 1e3, "ms": 1.0, "us": 1e-3, "ns": 1e-6}
+OPTIONS = "name the right column by --time-column, or its unit by --time-unit"
 # Bitcoin's first year and a far end: in these years the four units never overlap.
 EARLIEST, LATEST = 1_230_768_000_000, 4_102_444_800_000
 
@@ -72,8 +73,10 @@ def time_column(
     return parsed[0]
 
 
-def parse_times(column: pd.Series, unit: str | None = None) -> tuple[NDArray[np.int64], list[str]]:
-    """Times as ms since the epoch UTC, and remarks.
+def parse_times(
+    column: pd.Series, unit: str | None = None, advice: str = OPTIONS
+) -> tuple[NDArray[np.int64], list[str]]:
+    """Times as ms since the epoch UTC, and remarks; `advice` is for times that cannot be read.
 
     Numbers: s, ms, us or ns by `unit`, else by their size, each for itself (Binance's dumps
     changed from ms to us in 2025). Text: ISO 8601. Times without a zone are taken as UTC.
@@ -87,20 +90,20 @@ def parse_times(column: pd.Series, unit: str | None = None) -> tuple[NDArray[np.
         return _milliseconds(pd.to_datetime(column, utc=True)), []
     numbers = pd.to_numeric(column, errors="coerce")
     if not numbers.isna().any():
-        return _from_numbers(numbers, unit, str(column.name))
+        return _from_numbers(numbers, unit, str(column.name), advice)
     try:
         parsed = pd.to_datetime(column, utc=True, format="ISO8601")
     except (ValueError, TypeError) as error:
         raise DataError(
             f"column {column.name!r}: times such as {column.iloc[0]!r} can be read in more ways "
             "than one, or in none: write them in ISO 8601 (2023-01-31 23:55:00) or as a Unix "
-            "time, or name another column by --time-column"
+            f"time, or {advice}"
         ) from error
     return _milliseconds(parsed), []
 
 
 def _from_numbers(
-    numbers: pd.Series, unit: str | None, name: str
+    numbers: pd.Series, unit: str | None, name: str, advice: str
 ) -> tuple[NDArray[np.int64], list[str]]:
     values = numbers.to_numpy()
     times = np.full(len(values), -1, dtype=np.int64)
@@ -115,8 +118,7 @@ def _from_numbers(
         row = int(np.argmax(times < 0))
         raise DataError(
             f"column {name!r}, row {row + 1}: {values[row]} is no time between 2009 and 2100 in "
-            f"{unit or 's, ms, us or ns'}: name the right column by --time-column, or its unit "
-            "by --time-unit"
+            f"{unit or 's, ms, us or ns'}: {advice}"
         )
     return times, [f"times of column {name!r} mix {' and '.join(used)}"] if len(used) > 1 else []
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from btc_ai.config import SAMPLE_SYMBOL
@@ -68,20 +69,41 @@ def read_candles(path: Path, settings: ImportSettings) -> Imported:
     symbol = _symbol(path, settings.symbol)
     table = read_table(path)
     times, notes = time_column(table, settings.time_column, settings.time_unit)
-    base = symbol.split("/")[0]
-    chosen = {"volume": settings.volume_column}
-    values = [value_column(table, name, base, chosen.get(name)) for name in COLUMNS]
     interval = _interval(path, np.unique(times), settings.interval)
-    raw = Candles.of(symbol, interval, times, values, source=path.name)
+    like = Candles.empty(symbol, interval, source=path.name)
+    try:
+        candles, tidied = candles_of(
+            table, times, like, volume_column=settings.volume_column,
+            advice="name the column of opening times by --time-column",
+        )  # fmt: skip
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+    return Imported(candles, (*notes, *tidied, *error_notes(candles)))
+
+
+def candles_of(
+    table: pd.DataFrame, times: NDArray[np.int64], like: Candles, *, advice: str,
+    volume_column: str | None = None,
+) -> tuple[Candles, list[str]]:  # fmt: skip
+    """The bars of a table, sorted, each once, and what was done to get them.
+
+    times: of its rows, ms [rows]. like: whose symbol, interval and source they have. Raises
+    DataError as `read_candles`; `advice` says what to do about times that lie off the grid.
+    """
+    base = like.symbol.split("/")[0]
+    chosen = {"volume": volume_column}
+    values = [value_column(table, name, base, chosen.get(name)) for name in COLUMNS]
+    raw = Candles.of(like.symbol, like.interval, times, values, source=like.source)
     found = {finding.kind: finding for finding in find_errors(raw)}
-    _refuse(path, raw, found)
-    candles = _tidy(raw)
-    for kind, done in {"unsorted": "sorted", "duplicate": "dropped the copies"}.items():
-        if kind in found:
-            notes.append(f"{found[kind]}: {done}")
-    for finding in find_errors(candles):
-        notes.append(f"{finding}: `btc-ai data check --repair` before training")
-    return Imported(candles, tuple(notes))
+    _refuse(raw, found, advice)
+    done = {"unsorted": "sorted", "duplicate": "dropped the copies"}
+    return _tidy(raw), [f"{found[kind]}: {what}" for kind, what in done.items() if kind in found]
+
+
+def error_notes(candles: Candles) -> list[str]:
+    """What of the bars has to be mended before they can be trained on."""
+    advice = "`btc-ai data check --repair` before training"
+    return [f"{finding}: {advice}" for finding in find_errors(candles)]
 
 
 def _symbol(path: Path, symbol: str | None) -> str:
@@ -113,22 +135,19 @@ def _interval(path: Path, times: NDArray[np.int64], wanted: str | None) -> str:
     return found
 
 
-def _refuse(path: Path, raw: Candles, found: dict[str, Finding]) -> None:
+def _refuse(raw: Candles, found: dict[str, Finding], advice: str) -> None:
     if "conflict" in found:
         raise DataError(
-            f"{path}: {found['conflict']}. Keep the right ones; does the file hold several markets?"
+            f"{found['conflict']}. Keep the right ones; are they bars of several markets?"
         )
     if "off-grid" not in found:
         return
     offsets = np.unique(raw.time % raw.step)
     if len(offsets) == 1 and offsets[0] in (raw.step - 1, raw.step - 1000):
-        raise DataError(
-            f"{path}: bars are timed by their close ({iso(raw.time[0])}): name the column of "
-            "opening times by --time-column"
-        )
+        raise DataError(f"bars are timed by their close ({iso(raw.time[0])}): {advice}")
     raise DataError(
-        f"{path}: {found['off-grid']}. Are times those of opening, in UTC, and is the interval "
-        f"{raw.interval}? Correct them, or name another column by --time-column"
+        f"{found['off-grid']}. Are times those of opening, in UTC, and is the interval "
+        f"{raw.interval}? Correct them, or {advice}"
     )
 
 

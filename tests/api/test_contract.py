@@ -18,14 +18,15 @@ def test_every_error_has_a_code_of_its_own() -> None:
     assert len({one.code for one in offered}) == len(offered)
 
 
-@pytest.mark.parametrize("name", ["btc_ai_service", "btc_ai_features"])
+@pytest.mark.parametrize("name", [one for one in vars(hooks) if one.startswith("btc_ai_")])
 def test_every_hook_is_documented(name: str) -> None:
     assert inspect.getdoc(getattr(hooks, name))
 
 
 def test_api_loads_neither_torch_nor_pandas() -> None:
     code = (
-        "import sys, btc_ai.api.hooks, btc_ai.api.journal, btc_ai.api.step, btc_ai.api.discovery, "
+        "import sys, btc_ai.api.hooks, btc_ai.api.journal, btc_ai.api.step, btc_ai.api.learner, "
+        "btc_ai.api.market, btc_ai.api.discovery, "
         "btc_ai.daemon.app, btc_ai.daemon.worker;"
         "heavy = {'torch', 'pandas', 'pyarrow', 'ccxt', 'talib', 'btc_ai.learning'};"
         "print(*heavy & {*sys.modules})"

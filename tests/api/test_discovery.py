@@ -3,8 +3,16 @@ from typing import Any
 
 import pytest
 
-from btc_ai.api.discovery import discover, known_features
+from btc_ai.api.discovery import (
+    added,
+    discover,
+    known_features,
+    known_learners,
+    known_names,
+    unknown,
+)
 from btc_ai.config import BUILTIN_FEATURES
+from btc_ai.names import BUILTIN_LEARNERS
 from tests.api.conftest import Site
 
 
@@ -71,6 +79,21 @@ def test_entry_point(site: Site, entry: str, expected: str) -> None:
 def test_manifest_beside_a_module_inside_the_package(site: Site) -> None:
     site.install("deep", entry="plugin_deep.inner:plugin", inner="plugin = 1")
     assert problem("deep") is None
+
+
+def test_names_are_known_and_unknown_ones_explained(site: Site) -> None:
+    site.install("tides", "1 / 0", manifest={"learners": ["patient"], "markets": ["pier"]})
+    site.install("old", manifest={"learners": ["fossil"], "api": "<1"})
+    assert known_names() == {
+        "features": BUILTIN_FEATURES,
+        "learners": (*BUILTIN_LEARNERS, "patient"),
+    }
+    assert added("markets") == ("pier",)
+    assert "did you mean 'pier'" in unknown("markets", "peer", added("markets"))
+    assert "known are none" in unknown("executors", "grid", ())
+    said = unknown("learners", "fossil", known_learners())
+    assert said.startswith("fossil is of the plugin old, which cannot be used: works with")
+    assert "plugin_tides" not in sys.modules
 
 
 def test_features_of_usable_plugins_are_known(site: Site) -> None:

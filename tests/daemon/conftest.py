@@ -53,8 +53,8 @@ class Floor:
     log: Records
     workers: list[ProcessWorker] = field(default_factory=list)
 
-    def worker(self, **limits: float) -> ProcessWorker:
-        usual = {"limit_s": 5.0, "term_limit_s": 2.0, "first_delay_s": 0.02}
+    def worker(self, **limits: Any) -> ProcessWorker:
+        usual: dict[str, Any] = {"limit_s": 5.0, "term_limit_s": 2.0, "first_delay_s": 0.02}
         made = ProcessWorker(self.broker, self.runtime, self.log, **{**usual, **limits})
         self.workers.append(made)
         return made

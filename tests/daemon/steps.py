@@ -126,3 +126,57 @@ def leave_a_child(arguments: Body, step: StepContext) -> Body:
     step.progress({"pid": child.pid})
     time.sleep(0.2)
     os._exit(7)
+
+
+def quiet(arguments: Body, step: StepContext) -> Body:
+    """Says nothing for `seconds`; with `asks` it asks whether to stop meanwhile."""
+    end = time.monotonic() + arguments["seconds"]
+    while time.monotonic() < end:
+        time.sleep(0.02)
+        if arguments.get("asks"):
+            step.should_stop()
+    step.progress({"pid": os.getpid()})
+    time.sleep(arguments.get("then", 0.0))
+    return {"pid": os.getpid()}
+
+
+def allocate(arguments: Body, step: StepContext) -> Body:
+    kept = []
+    for _ in range(arguments["mb"]):
+        kept.append(b"x" * (1 << 20))
+    return {"mb": len(kept)}
+
+
+def abort_for_want_of_memory(arguments: Body, step: StepContext) -> Body:
+    try:
+        return allocate(arguments, step)
+    except MemoryError:
+        os.write(2, b"terminate called after throwing an instance of 'std::bad_alloc'\n")
+        os.abort()
+
+
+def leave_a_session(arguments: Body, step: StepContext) -> Body:
+    """A grandchild in a session of its own, whose parent has gone, with this stderr."""
+    line = (
+        "import subprocess; p = subprocess.Popen(['sleep', '60'], start_new_session=True, "
+        "stdout=subprocess.DEVNULL)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", f"{line}; print(p.pid)"], stdout=subprocess.PIPE, check=True
+    )
+    step.progress({"pid": int(done.stdout)})
+    time.sleep(0.1)
+    os.kill(os.getpid(), signal.SIGKILL)
+    return {}
+
+
+def fill_stderr_for_ever(arguments: Body, step: StepContext) -> Body:
+    step.progress({"pid": os.getpid()})
+    while True:
+        os.write(2, b"e" * 4096 + b"\n")
+
+
+def join_group(arguments: Body, step: StepContext) -> Body:
+    """Go into a control group, then allocate until the kernel kills."""
+    Path(arguments["group"], "cgroup.procs").write_text(str(os.getpid()))
+    return allocate(arguments, step)

@@ -328,6 +328,7 @@ def test_its_workers_end_with_it(site: Site, tmp_path: Path) -> None:
         with pytest.raises(BtcAiError, match="has died"):
             await ask(here, "exit")
         await until(lambda: not alive(worker))
+        await until(lambda: record(host).as_body()["pid"] not in (None, pid))
         await until(lambda: record(host).state == "ready")
         assert (await look(here))["pid"] != pid
         assert record(host).as_body()["deaths"] == {"exit code 9": 1}
@@ -380,6 +381,15 @@ def test_disabled_and_enabled_again(site: Site, tmp_path: Path) -> None:
             await look(here)
         await host.enable("apart")
         assert (await look(here))["pid"] != pid
+
+    hosted(tmp_path, work)
+
+
+def test_one_without_a_service_is_not_imported(site: Site, tmp_path: Path) -> None:
+    site.install("apart", "1 / 0", manifest={"service": False})
+
+    async def work(host: PluginHost, here: Floor, parts: Parts) -> None:
+        assert record(host).state == "idle" and children() == []
 
     hosted(tmp_path, work)
 

@@ -4,7 +4,6 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from btc_ai.learning.files import write_durably
 from btc_ai.learning.settings import TrainingSettings
 from btc_ai.market.candles import Candles
 from btc_ai.market.features import builtin_features
-from btc_ai.names import LearnerName
+from btc_ai.names import BUILTIN_LEARNERS
 
 
 def market() -> Candles:
@@ -33,7 +32,7 @@ def market() -> Candles:
     )
 
 
-def main(directory: Path, learner: LearnerName, fatal_write: int, fatal_update: int) -> None:
+def main(directory: Path, learner: str, fatal_write: int, fatal_update: int) -> None:
     writes = updates = 0
 
     def write(path: Path, content: bytes) -> None:
@@ -73,5 +72,5 @@ def main(directory: Path, learner: LearnerName, fatal_write: int, fatal_update: 
 
 
 if __name__ == "__main__":
-    learner = next(name for name in get_args(LearnerName) if name == sys.argv[2])
+    learner = next(name for name in BUILTIN_LEARNERS if name == sys.argv[2])
     main(Path(sys.argv[1]), learner, int(sys.argv[3]), int(sys.argv[4]))

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import get_args
 
 import pytest
 
@@ -19,20 +18,20 @@ from btc_ai.learning.settings import TrainingSettings
 from btc_ai.learning.trainer import CHECKPOINTS
 from btc_ai.learning.transfer.milestones import MILESTONES
 from btc_ai.market.candles import Candles
-from btc_ai.names import LearnerName
+from btc_ai.names import BUILTIN_LEARNERS
 from tests.learning.test_bucket import FailingDisk, KilledError, same, train
 
-LEARNERS = get_args(LearnerName)
+LEARNERS = BUILTIN_LEARNERS
 
 
 @pytest.fixture(scope="module", params=LEARNERS)
-def learner(request: pytest.FixtureRequest) -> LearnerName:
-    name: LearnerName = request.param
+def learner(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
     return name
 
 
 @pytest.fixture(scope="module")
-def quick(small: TrainingSettings, learner: LearnerName) -> TrainingSettings:
+def quick(small: TrainingSettings, learner: str) -> TrainingSettings:
     """Five episodes of at least two updates each."""
     size = 2 * TrainingSettings.window * dataclasses.replace(small, learner=learner).lanes
     return dataclasses.replace(small, episodes=5, buffer_size=size, learner=learner)
@@ -113,7 +112,7 @@ def test_another_number_of_threads_or_another_learner_is_refused_with_both_named
 
 @pytest.mark.slow
 def test_sigkill_in_the_middle_of_writes_and_updates_and_of_resumed_runs(
-    learner: LearnerName, tmp_path: Path
+    learner: str, tmp_path: Path
 ) -> None:
     script = Path(__file__).with_name("killed_run.py")
     chance = random.Random(f"{learner} killed")

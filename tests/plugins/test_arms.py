@@ -57,7 +57,7 @@ class Processes:
         self._scripts = [ours, theirs]
         self.workers: list[ScriptedWorker] = []
 
-    def worker(self, name: str, limit_s: float = 20.0) -> ScriptedWorker:
+    def worker(self, name: str, on_health: object) -> ScriptedWorker:
         self.workers.append(ScriptedWorker(self._scripts[min(len(self.workers), 1)]))
         return self.workers[-1]
 
@@ -69,7 +69,7 @@ def train(
 
     async def both() -> tuple[Body, Body | None, list[ScriptedWorker]]:
         processes = Processes(ours, theirs)
-        arms = Arms(cast(Context, processes), "run")
+        arms = Arms(cast(Context, processes), "run", lambda *_: None)
         both_arms = arms.train_measured(ARGUMENTS, heard.append)
         outcome, verdict = await asyncio.wait_for(both_arms, 10)
         return outcome, verdict, processes.workers
@@ -125,7 +125,7 @@ def test_where_nothing_was_carried_the_twin_is_stopped_at_once(tmp_path: Path) -
             hear({"transfer": {"kinds": []}})
 
         processes = Processes(ours, lambda *_: None)
-        arms = Arms(cast(Context, processes), "run")
+        arms = Arms(cast(Context, processes), "run", lambda *_: None)
         arguments = {**ARGUMENTS, "directory": str(tmp_path / "run")}
         training = asyncio.create_task(arms.train_measured(arguments, lambda _: None))
         while len(processes.workers) < 2:

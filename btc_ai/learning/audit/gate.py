@@ -1,7 +1,5 @@
 """The gate before training: a feature that is not built in must pass the quick checks first."""
 
-import hashlib
-import inspect
 import json
 import logging
 from collections.abc import Callable, Sequence
@@ -11,7 +9,7 @@ from typing import Any
 from btc_ai.config import BUILTIN_FEATURES
 from btc_ai.errors import DataError
 from btc_ai.learning.audit.audit import audit
-from btc_ai.learning.files import disk_errors, replace_durably
+from btc_ai.learning.files import code_sha256, disk_errors, replace_durably
 from btc_ai.learning.settings import TrainingSettings
 from btc_ai.market.candles import Candles
 from btc_ai.market.features import FeatureRegistry
@@ -71,13 +69,8 @@ def added_code(registry: FeatureRegistry, features: Sequence[str]) -> dict[str, 
     So an updated plugin is noticed; a change of other files that it imports is not. Raises
     DataError for a feature that there is not.
     """
-    return {name: _code(registry, name) for name in sorted(set(features) - set(BUILTIN_FEATURES))}
-
-
-def _code(registry: FeatureRegistry, name: str) -> str:
-    module = inspect.getmodule(registry.get(name).function)
-    file = getattr(module, "__file__", None)
-    return hashlib.sha256(Path(file).read_bytes() if file else b"").hexdigest()
+    names = sorted(set(features) - set(BUILTIN_FEATURES))
+    return {name: code_sha256(registry.get(name).function) for name in names}
 
 
 def _passed(path: Path, subject: dict[str, Any]) -> bool:

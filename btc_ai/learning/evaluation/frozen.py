@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from btc_ai.api.settings import LEAST_EVALUATED_DECISIONS
 from btc_ai.errors import DataError, TrainingError
-from btc_ai.learning.dataset import LEAST_EVALUATED_DECISIONS, Dataset, Scales, Splits
+from btc_ai.learning.dataset import Dataset, Scales, Splits
 from btc_ai.learning.environment import MarketEnvironment
 from btc_ai.learning.evaluation.report import SEED, Report, Section, make_report, span
 from btc_ai.learning.evaluation.trials import TrialLedger, trial_key

@@ -17,13 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from btc_ai.api.settings import LEAST_EVALUATED_DECISIONS, TRAIN_SHARE, VALIDATION_SHARE
 from btc_ai.errors import DataError
 from btc_ai.learning.bucket import train_bucket
 from btc_ai.learning.dataset import (
-    LEAST_EVALUATED_DECISIONS,
     TEST_SHARE,
-    TRAIN_SHARE,
-    VALIDATION_SHARE,
     Splits,
 )
 from btc_ai.learning.evaluation.frozen import replay

@@ -7,7 +7,6 @@ AdamW at a linearly falling rate and clipped gradients, and acts with averaged w
 import copy
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -79,10 +78,9 @@ class QLearner:
     def _prepare_market(self) -> None:
         environment, settings = self.environment, self.settings
         storage = environment.dataset.features.device
-        held = environment.held_returns(settings.discount) / environment.scale
         targets = horizon_targets(environment.dataset, settings.horizons)
-        self._starts = torch.from_numpy(environment.starts(environment.dataset.splits.train))
-        self._rewards = torch.from_numpy(held.astype(np.float32)).to(storage)
+        self._starts = environment.train_starts()
+        self._rewards = environment.train_rewards()
         self._horizon_targets = torch.from_numpy(targets).to(storage)
         self._known = (~self._horizon_targets.isnan()).sum(dim=1)
 

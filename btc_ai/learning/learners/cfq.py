@@ -27,9 +27,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from btc_ai.api.learner import Update
 from btc_ai.learning.environment import MarketEnvironment, turnover_costs
 from btc_ai.learning.learners.base import QLearner
-from btc_ai.learning.learners.learner import NO_GUIDANCE, Guidance, Update
+from btc_ai.learning.learners.learner import NO_GUIDANCE, Guidance
 from btc_ai.learning.network import POSITIONS, QNetwork
 from btc_ai.learning.settings import TrainingSettings
 

@@ -17,10 +17,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from btc_ai.api.learner import Update
 from btc_ai.learning.environment import MarketEnvironment
 from btc_ai.learning.learners.base import QLearner, under
 from btc_ai.learning.learners.lanes import Lanes, exploration, taken, values_at
-from btc_ai.learning.learners.learner import NO_GUIDANCE, Guidance, Update
+from btc_ai.learning.learners.learner import NO_GUIDANCE, Guidance
 from btc_ai.learning.learners.replay import ReplayBuffer, Transitions
 from btc_ai.learning.network import QNetwork
 from btc_ai.learning.settings import TrainingSettings

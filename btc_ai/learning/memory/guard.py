@@ -9,7 +9,7 @@ import torch
 from btc_ai.errors import GO_ON, TrainingError
 from btc_ai.learning.memory.backend import MemoryBackend, Reading, is_out_of_memory
 from btc_ai.learning.memory.gpu import gpu_memory
-from btc_ai.learning.memory.host import HostMemory
+from btc_ai.learning.memory.host import HostMemory, granted_bytes
 from btc_ai.learning.memory.ladder import (
     ACTIONS,
     PRESERVING,
@@ -231,10 +231,15 @@ class MemoryGuard:
         _log.warning("memory of the %s: %s: %s%s (%s)", note.backend, where, rung, note.text, why)
         self._on_memory(note)
 
+    def _remedy(self) -> str:
+        if self.backend.name == "host" and granted_bytes() is not None:
+            return "Raise SUPERVISION.WORKER_MEMORY_MB"
+        return f"Close other programs that use the {self.backend.name}'s memory"
+
     def _advice(self, reason: str) -> str:
         return (
             f"{self._bucket} ran out of memory ({self.phase}, episode {self.episode}): {reason}. "
-            f"Close other programs that use the {self.backend.name}'s memory, then "
+            f"{self._remedy()}, then "
             f"{GO_ON}: it goes on from the last checkpoint. Or start anew with a smaller "
             "BATCH_SIZE, fewer FEATURES or fewer buckets"
         )

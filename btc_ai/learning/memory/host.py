@@ -1,8 +1,9 @@
-"""Memory of the host, or of the control group that this process is confined to."""
+"""Memory of the host, or what this process is granted of it: control groups, RLIMIT_DATA."""
 
 import contextlib
 import ctypes
 import gc
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ UNLIMITED = 1 << 60
 
 
 class HostMemory:
-    """RSS of this process, against the host's memory or a tighter control group's limit."""
+    """RSS of this process, against the host's memory or a tighter limit."""
 
     name = "host"
 
@@ -29,6 +30,7 @@ class HostMemory:
         memory = psutil.virtual_memory()
         rooms = [(memory.available, memory.total)]
         rooms += _limits(self._cgroups, self._membership)
+        rooms += _granted()
         free, total = min(rooms)
         return Reading(total, max(free, 0), psutil.Process().memory_info().rss)
 
@@ -37,6 +39,19 @@ class HostMemory:
         gc.collect()
         with contextlib.suppress(AttributeError):  # malloc_trim is glibc's
             ctypes.CDLL(None).malloc_trim(0)
+
+
+def granted_bytes() -> int | None:
+    """What this process may allocate (RLIMIT_DATA: WORKER_MEMORY_MB); None: no limit."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_DATA)
+    return None if limit == resource.RLIM_INFINITY else limit
+
+
+def _granted() -> Iterator[tuple[int, int]]:
+    """Free and total bytes of what this process is granted."""
+    if (limit := granted_bytes()) is not None:
+        pages = int(Path("/proc/self/statm").read_text().split()[5])  # data and stack
+        yield limit - pages * resource.getpagesize(), limit
 
 
 def _limits(cgroups: Path, membership: Path) -> Iterator[tuple[int, int]]:

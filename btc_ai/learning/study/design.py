@@ -20,6 +20,7 @@ from btc_ai.api.executor import Task
 from btc_ai.errors import UsageError
 from btc_ai.learning.audit.gate import added_code
 from btc_ai.learning.files import sha256
+from btc_ai.learning.learners.registry import added_learner
 from btc_ai.learning.settings import TrainingSettings
 from btc_ai.market.features import FeatureRegistry
 from btc_ai.names import TransferKind
@@ -123,11 +124,11 @@ def _task(
 
 
 def code_version(registry: FeatureRegistry, settings: TrainingSettings) -> str:
-    """Of all code that decides what a run finds: this program's, and that of added features.
+    """Of all code that decides what a run finds: this program's, and that of what plugins add.
 
-    Raises DataError for a feature that there is not.
+    Raises DataError for a feature that there is not, PluginError for such a learner.
     """
-    added = added_code(registry, settings.features)
+    added = added_code(registry, settings.features) | added_learner(settings.learner)
     return ", ".join([_program(), *(f"{name} {code[:20]}" for name, code in added.items())])
 
 

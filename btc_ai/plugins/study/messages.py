@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from btc_ai.api.messages import Event
-from btc_ai.names import LearnerName, TransferKind
+from btc_ai.names import TransferKind
 
 Body = dict[str, Any]
 
@@ -21,7 +21,7 @@ class TransferStudyBody(_Command):
     seeds: int = Field(10, ge=2, le=100)
     episodes: int | None = Field(None, ge=1)
     kinds: list[TransferKind] | None = Field(None, min_length=1)
-    learner: LearnerName | None = None
+    learner: str | None = None
     seed: int | None = Field(None, ge=0, lt=2**63)
     executor: str = "process"
     workers: int | None = Field(None, ge=1, le=10_000)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from btc_ai.api.errors import BtcAiError
-from btc_ai.api.service import Context, Worker
+from btc_ai.api.service import Context, Health, Worker
 from btc_ai.api.step import StepStoppedError
 
 Body = dict[str, Any]
@@ -30,10 +30,12 @@ def scratch_of(directory: str) -> str:
 class Arms:
     """The worker processes of a run: one that trains, and one for twins while there are any."""
 
-    def __init__(self, context: Context, run: str) -> None:
-        """Both start with their first step."""
-        self._context, self._run = context, run
-        self._worker: Worker = context.worker(f"training.{run}")
+    def __init__(
+        self, context: Context, run: str, on_health: Callable[[str, Health], None]
+    ) -> None:
+        """Both start with their first step; `on_health` hears news of each, by its name."""
+        self._context, self._run, self._on_health = context, run, on_health
+        self._worker = self._make(f"training.{run}")
         self._twin: Worker | None = None
 
     async def train(self, arguments: Body, hear: Callable[[Body], None]) -> Body:
@@ -51,7 +53,7 @@ class Arms:
         """
         directory = arguments["directory"]
         arguments = {**arguments, "scratch": scratch_of(directory)}
-        twin = self._twin or self._context.worker(f"training.{self._run}.scratch")
+        twin = self._twin or self._make(f"training.{self._run}.scratch")
         self._twin = twin
         plain = {
             **arguments,
@@ -131,6 +133,12 @@ class Arms:
     async def close(self) -> None:
         """End both processes."""
         await asyncio.gather(*(worker.close() for worker in self._workers()))
+
+    def _make(self, name: str) -> Worker:
+        def hear(health: Health) -> None:
+            self._on_health(name, health)
+
+        return self._context.worker(name, on_health=hear)
 
     def _workers(self) -> list[Worker]:
         return [worker for worker in (self._worker, self._twin) if worker is not None]

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from btc_ai.api.messages import Event
-from btc_ai.names import LearnerName, TransferKind
+from btc_ai.names import TransferKind
 
 Body = dict[str, Any]
 
@@ -32,7 +32,7 @@ class StartBody(_Command):
     episodes: int | None = Field(None, ge=1)
     resume: bool = False
     transfer: bool = True
-    learner: LearnerName | None = None
+    learner: str | None = None
     seed: int | None = Field(None, ge=0, lt=2**63)
     symbol: str | None = None
     interval: str | None = None
@@ -68,6 +68,8 @@ class StepView(BaseModel):
     kept, None where it was not measured, or not yet; `rolled_back`: why it will not be, in words.
     `memory`: what was done when memory ran short, notes as in `MemoryChanged`; `degraded`: it
     changed what is learned. `outcome`: validation, evaluation and hash of the finished model.
+    `restarts`: deaths of its workers by cause, as in `docs/supervision.md`. `stalled_since`: when a
+    worker that says nothing was last heard, seconds since 1970; None where none is stalled.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -75,7 +77,7 @@ class StepView(BaseModel):
     position: int
     bucket: str
     state: str
-    learner: LearnerName
+    learner: str
     episodes: int
     episode: int
     metrics: Body
@@ -89,6 +91,8 @@ class StepView(BaseModel):
     memory: list[Body]
     degraded: bool
     outcome: Body | None
+    restarts: dict[str, int] = {}
+    stalled_since: float | None = None
 
 
 class RunView(Event):

@@ -1,13 +1,14 @@
 """Works through one run: train a bucket, pause, train the next, in one warm worker process."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from btc_ai.api.errors import BtcAiError
 from btc_ai.api.journal import Job, Step
-from btc_ai.api.service import Context
+from btc_ai.api.service import Context, Health
 from btc_ai.api.step import StepStoppedError
 from btc_ai.config import DEFAULT_MAX_MEMORY_USAGE
 from btc_ai.paths import latest_model, point_latest, transfers_file, trials_file
@@ -40,7 +41,8 @@ class Runner:
         self._changed, self._progressed, self._noted = changed, progressed, noted
         self.job = job
         self.progress: dict[int, Body] = {}
-        self._arms = Arms(context, job.id)
+        self.stalled: dict[str, float] = {}
+        self._arms = Arms(context, job.id, self._hear_health)
         self._stopping = asyncio.Event()
         self.ended = asyncio.Event()
 
@@ -293,6 +295,19 @@ class Runner:
         if note["what"] in ("rung", "no_gpu"):
             self._note(step, {"memory": [*self._result(step).get("memory", []), note]})
         self._noted(self.job, step, note)
+
+    def _hear_health(self, worker: str, health: Health) -> None:
+        """Keep since when (seconds since 1970) a worker is stalled, and count its deaths."""
+        self.stalled.pop(worker, None)
+        if health.state == "stalled":
+            self.stalled[worker] = time.time() - health.silent_s
+        step = next_step(self.job)
+        if health.cause is None or step is None:
+            self._changed(self.job)
+            return
+        restarts = dict(step.result.get("restarts", {}))
+        restarts[health.cause] = restarts.get(health.cause, 0) + 1
+        self._note(step, {"restarts": restarts})
 
     def _result(self, step: Step) -> Body:
         """The step's result as it is now."""

@@ -1,9 +1,11 @@
 """The training service: takes commands, queues runs, and shows how they are."""
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from btc_ai.api.advice import training_advice
 from btc_ai.api.errors import ConfigError, TrainingError
 from btc_ai.api.journal import Job, Step
 from btc_ai.api.queue import TAKEN_UP, UNDER_WAY, JobQueue
@@ -25,6 +27,13 @@ from btc_ai.plugins.training.view import read_history, run_view
 Body = dict[str, Any]
 
 STOP_LIMIT_S = 45.0
+
+
+async def _advice(config: Config, job: Job) -> list[str]:
+    """What goes against the guide in a new run."""
+    names = [step.name for step in job.steps]
+    episodes = min(step.spec["settings"]["episodes"] for step in job.steps)
+    return await asyncio.to_thread(training_advice, config, names, episodes)
 
 
 class TrainingService:
@@ -67,8 +76,10 @@ class TrainingService:
 
     def _view(self, job: Job) -> RunView:
         runner = self._queue.work(job.id)
-        progress = runner.progress if isinstance(runner, Runner) else {}
-        return run_view(self._queue.as_ended(job), progress)
+        progress, stalled = {}, None
+        if isinstance(runner, Runner):
+            progress, stalled = runner.progress, min(runner.stalled.values(), default=None)
+        return run_view(self._queue.as_ended(job), progress, stalled)
 
     def _changed(self, job: Job) -> None:
         self._context.publish(self._view(job), parent_id=job.parent_id)
@@ -103,7 +114,7 @@ class TrainingService:
         if body.resume:
             job, note = resume(journal, config, body, call.id)
             if job.state in ("stopped", "failed", "paused"):
-                job = journal.set_job(job.id, state="queued")
+                job = journal.set_job(self._with_new_tally(job).id, state="queued")
         else:
             job, note = new_run(journal, config, body, call.id), ""
         ahead = [one for one in journal.jobs(KIND) if one.state in ("queued", "running")]
@@ -113,7 +124,12 @@ class TrainingService:
             notes.append(f"waits for {others} other run{'s' if others > 1 else ''}")
         self._queue.wake()
         self._changed(job)
-        return {"run": job.id, "state": job.state, "notes": notes}
+        return {
+            "run": job.id,
+            "state": job.state,
+            "notes": notes,
+            "warnings": [] if body.resume else await _advice(config, job),
+        }
 
     async def _runs(self, body: RunsBody, call: Call) -> Body:
         jobs = self._context.journal.jobs(KIND, limit=body.limit)
@@ -153,4 +169,14 @@ class TrainingService:
         job = self._find(body.run, ("paused", "running", "queued", "stopped", "failed"))
         if job.state not in TAKEN_UP:
             raise TrainingError(f"run {job.id} is {job.state}; there is nothing to continue")
-        return self._view(self._queue.take_up(job)).model_dump()
+        return self._view(self._queue.take_up(self._with_new_tally(job))).model_dump()
+
+    def _with_new_tally(self, job: Job) -> Job:
+        """What killed the workers of steps that are not done is forgotten: it is to be mended."""
+        for step in job.steps:
+            if step.state != "done" and "restarts" in step.result:
+                result = {key: value for key, value in step.result.items() if key != "restarts"}
+                job = self._context.journal.set_step(
+                    job.id, step.position, state=step.state, result=result
+                )
+        return job

@@ -11,8 +11,11 @@ from btc_ai.plugins.training.plan import next_step
 Body = dict[str, Any]
 
 
-def run_view(job: Job, progress: dict[int, Body]) -> RunView:
-    """One run without its history; `progress` is the newest of each step now in training."""
+def run_view(job: Job, progress: dict[int, Body], stalled_since: float | None = None) -> RunView:
+    """One run without its history; `progress` is the newest of each step now in training.
+
+    stalled_since: when a worker of the running step that says nothing was last heard.
+    """
     spec = job.spec
     return RunView(
         run=job.id,
@@ -25,11 +28,15 @@ def run_view(job: Job, progress: dict[int, Body]) -> RunView:
         synthetic=spec["market"] == "sample",
         seed=spec["seed"],
         transfer=spec["transfer"],
-        steps=[_step_view(job, step, progress.get(step.position)) for step in job.steps],
+        steps=[
+            _step_view(job, step, progress.get(step.position), stalled_since) for step in job.steps
+        ],
     )
 
 
-def _step_view(job: Job, step: Step, progress: Body | None) -> StepView:
+def _step_view(
+    job: Job, step: Step, progress: Body | None, stalled_since: float | None
+) -> StepView:
     directory = step.result.get("directory")
     newest = progress or step.result.get("progress")
     if newest is None and directory:
@@ -54,6 +61,8 @@ def _step_view(job: Job, step: Step, progress: Body | None) -> StepView:
         memory=memory,
         degraded=any(note["degraded"] for note in memory),
         outcome=step.result.get("outcome"),
+        restarts=step.result.get("restarts", {}),
+        stalled_since=stalled_since if _state(job, step) == "running" else None,
     )
 
 

@@ -8,10 +8,9 @@ from btc_ai.learning.markets.autoregressive import AutoregressiveMarket
 from btc_ai.learning.markets.proof import Proof, prove
 from btc_ai.learning.model_card import read_card
 from btc_ai.learning.settings import TrainingSettings
-from btc_ai.names import LearnerName
 
 
-def trained(learner: LearnerName, episodes: int, directory: Path) -> Proof:
+def trained(learner: str, episodes: int, directory: Path) -> Proof:
     settings = TrainingSettings("G2", 1, 72, ("signal",), episodes=episodes, learner=learner)
     return prove(AutoregressiveMarket(), settings, directory, seed=0, scored_bars=300_000)
 
@@ -24,9 +23,7 @@ def trained(learner: LearnerName, episodes: int, directory: Path) -> Proof:
         ("dqn", 25, 0.5),  # following the sign of the signal earns 16 %
     ],
 )
-def test_share_of_the_optimum(
-    learner: LearnerName, episodes: int, least: float, tmp_path: Path
-) -> None:
+def test_share_of_the_optimum(learner: str, episodes: int, least: float, tmp_path: Path) -> None:
     share = trained(learner, episodes, tmp_path).share
     assert share is not None and share >= least
     # The signal explains 1 % of a bar, so 1 % is the most that can be had at horizon 1.

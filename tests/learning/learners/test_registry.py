@@ -1,17 +1,15 @@
 """What holds for every learner."""
 
-from typing import get_args
-
 import pytest
 import torch
 from torch import Tensor
 
 from btc_ai.learning.learners.base import QLearner
 from btc_ai.learning.learners.learner import Guidance
-from btc_ai.names import LearnerName
+from btc_ai.names import BUILTIN_LEARNERS
 from tests.learning.learners.conftest import MakeLearner
 
-LEARNERS = get_args(LearnerName)
+LEARNERS = BUILTIN_LEARNERS
 
 
 def weights(learner: QLearner) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from btc_ai.learning.learners.cfq import CounterfactualQ
 from btc_ai.learning.learners.learner import Guidance
 from btc_ai.learning.network import QNetwork
 from btc_ai.learning.transfer.kickstart import Kickstart
-from btc_ai.names import LearnerName
+from btc_ai.names import BUILTIN_LEARNERS
 from tests.learning.learners.conftest import MakeLearner, make
 from tests.learning.transfer.conftest import MakeNetwork
 
@@ -50,9 +50,9 @@ def test_only_what_positions_are_worth_against_each_other_is_taught(network: Mak
     assert kickstart.loss(-values, seen, 0).item() > 0.01
 
 
-@pytest.mark.parametrize("name", get_args(LearnerName))
+@pytest.mark.parametrize("name", BUILTIN_LEARNERS)
 def test_every_learner_follows_its_teacher_for_a_tenth_of_the_run_and_then_forgets_it(
-    make: MakeLearner, name: LearnerName
+    make: MakeLearner, name: str
 ) -> None:
     guided = make(
         learner=name, guidance=Guidance(teacher=teacher()), buffer_size=2_048, episodes=10
@@ -70,9 +70,9 @@ def test_every_learner_follows_its_teacher_for_a_tenth_of_the_run_and_then_forge
     assert CountingNetwork.looks == over
 
 
-@pytest.mark.parametrize("name", get_args(LearnerName))
+@pytest.mark.parametrize("name", BUILTIN_LEARNERS)
 def test_a_state_taken_up_in_the_middle_of_guidance_goes_on_bit_for_bit(
-    make: MakeLearner, name: LearnerName
+    make: MakeLearner, name: str
 ) -> None:
     guidance = Guidance(1, teacher(), (1.5, 0.5, 1.0, 0.8, 1.2))
     run: dict[str, Any] = {"learner": name, "gates": {"signal": 2.0, "noise": 0.0}, "episodes": 100}
