@@ -14,6 +14,7 @@ demo: install
 	@bash scripts/demo.sh "$(abspath $(BIN))"
 
 test: lint test-ray
+	@bash scripts/setup_systemd.sh
 	$(BIN)/python -m pytest -n 2
 
 test-ray: install-dev

@@ -137,7 +137,7 @@ class ServiceContext(ABC):
 
     @abstractmethod
     def worker(
-        self, name: str, limit_s: float = 20.0, on_health: Callable[[Health], None] | None = None
+        self, name: str, limit_s: float = 14.0, on_health: Callable[[Health], None] | None = None
     ) -> Worker:
         """A worker process of this service."""
 
@@ -189,7 +189,7 @@ class LocalContext(ServiceContext):
         return self._parts.journal
 
     def worker(
-        self, name: str, limit_s: float = 20.0, on_health: Callable[[Health], None] | None = None
+        self, name: str, limit_s: float = 14.0, on_health: Callable[[Health], None] | None = None
     ) -> Worker:
         """A worker process of this service."""
         made = self._parts.worker(name, limit_s, on_health)
