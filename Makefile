@@ -16,6 +16,7 @@ demo: install
 	@bash scripts/demo.sh "$(abspath $(BIN))"
 
 test: lint test-contrib
+	@bash scripts/setup_systemd.sh
 	$(BIN)/python -m pytest -n 2
 
 test-contrib: install-dev

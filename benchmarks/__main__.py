@@ -2,7 +2,7 @@
 
 `python -m benchmarks [FOLDER]`: with a folder of parquet files named like btcusdt_5m_2023.parquet
 those of a whole year take the first of 5-minute candles, and `real_candles` all of them. With
-`--only` some are measured anew and the others' results stay; `soak` and `fuzz` are run by name alone.
+`--only` some are measured anew and the others' results stay; `soak` and `fuzz` only by name.
 """
 
 import argparse

@@ -11,6 +11,7 @@ from btc_ai.errors import BtcAiError, ConfigError
 CONFIG_NAME = "btc_ai.json"
 SYSTEM_CONFIG = Path("/etc/btc-ai") / CONFIG_NAME
 SYSTEM_RUNTIME = Path("/run/btc-ai")
+SYSTEM_UNIT = Path("/etc/systemd/system/btc-ai.service")
 
 
 def _xdg(variable: str, fallback: str) -> Path:

@@ -156,7 +156,7 @@ class Context(Protocol):
         """Run `work` in a named task; its failure is logged and it ends with the service."""
 
     def worker(
-        self, name: str, limit_s: float = 20.0, on_health: Callable[[Health], None] | None = None
+        self, name: str, limit_s: float = 14.0, on_health: Callable[[Health], None] | None = None
     ) -> Worker:
         """A worker process; it starts with its first step. Asked to stop, it has `limit_s`.
 

@@ -217,7 +217,7 @@ class FakeContext:
         self._tasks.add(asyncio.create_task(work, name=name))
 
     def worker(
-        self, name: str, limit_s: float = 20.0, on_health: Callable[[Health], None] | None = None
+        self, name: str, limit_s: float = 14.0, on_health: Callable[[Health], None] | None = None
     ) -> FakeWorker:
         """A worker in this process."""
         return FakeWorker()

@@ -35,11 +35,11 @@ Listener = Callable[[Envelope], None]
 class Broker:
     """Owns both sockets. Run `serve_commands` and `serve_subscriptions` in tasks; then `close`."""
 
-    def __init__(
-        self, runtime: Path, handle: Handle, *, socket_mode: int = 0o600,
-        kept_bytes: int = KEPT_BYTES,
-    ) -> None:  # fmt: skip
-        """Bind the sockets in `runtime` (0700). Raises BusError where the path is too long."""
+    def __init__(self, runtime: Path, handle: Handle, *, kept_bytes: int = KEPT_BYTES) -> None:
+        """Bind the sockets in `runtime` (0700; 0750 opens them to its group too).
+
+        Raises BusError where the path is too long.
+        """
         self.handle = handle
         self._workers: dict[Token, Listener] = {}
         self._seq: dict[str, int] = {}
@@ -47,7 +47,6 @@ class Broker:
         self._history = History(kept_bytes)
         self._epoch = os.urandom(8).hex()
         self._context = zmq.asyncio.Context()
-        self._mode = socket_mode
         self._paths = command_socket(runtime), event_socket(runtime)
         self._commands = self._context.socket(zmq.ROUTER)
         self._commands.linger = 0
@@ -65,7 +64,7 @@ class Broker:
                 f"{path} is longer than the {zmq.IPC_PATH_MAX_LEN} characters a socket's path may "
                 "have; name a shorter folder in BTC_AI_RUNTIME_DIR"
             )
-        mask = os.umask(0o777 & ~self._mode)
+        mask = os.umask(0o117 if _open_to_group(path.parent) else 0o177)
         try:
             socket.bind(f"ipc://{path}")
         except zmq.ZMQError as error:
@@ -190,3 +189,11 @@ def _for_reply(frame: bytes) -> Body | None:
     except FrameError:
         return None
     return event if len(frame) < MAX_FRAME - ROOM else None
+
+
+def _open_to_group(folder: Path) -> bool:
+    """Whether a folder is open to its group and to nobody else, as systemd makes it (0750)."""
+    try:
+        return folder.stat().st_mode & 0o017 == 0o010
+    except OSError:
+        return False  # bind says what is wrong with it

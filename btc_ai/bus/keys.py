@@ -107,7 +107,9 @@ class Keys:
     def _make_folders(self) -> None:
         try:
             for folder in (self.folder, self._clients):
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                if not folder.exists():
+                    folder.mkdir(mode=0o700, parents=True)
+                    _give_to_owner_of(folder.parent, folder)
                 if folder.stat().st_mode & 0o077:
                     raise BtcAiError(f"others can look into {folder}; run `chmod 700 {folder}`")
         except OSError as error:
@@ -169,7 +171,15 @@ def write_private(path: Path, text: str) -> None:
             file.write(text)
             file.flush()
             os.fsync(descriptor)
+        _give_to_owner_of(path.parent, path)
     except FileExistsError:
         raise BtcAiError(f"{path} is there already; name another file, or remove it") from None
     except OSError as error:
         raise unusable(f"write {path}", error) from None
+
+
+def _give_to_owner_of(folder: Path, path: Path) -> None:
+    """Let what root makes in another's folder belong to them: the daemon has to read its keys."""
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        os.chown(path, owner.st_uid, owner.st_gid)

@@ -100,6 +100,8 @@ class Link:
                 return await waiting
         finally:
             del self._waiting[request.id]
+            if waiting.done() and not waiting.cancelled():
+                waiting.exception()  # it has been heard, whoever was cancelled meanwhile
 
     def tell(self, kind: str, body: Body, parent_id: str | None = None) -> bool:
         """Send a notice; never waits. False, and counted, where too many are unsent already."""

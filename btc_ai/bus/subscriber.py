@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import zmq
@@ -14,8 +14,11 @@ from btc_ai.paths import event_socket
 
 WELCOME_LIMIT_S = 10.0
 
-Missed = Callable[[str, int], Awaitable[Sequence[Envelope]]]
-"""What the history holds of a source after an event's number, in order."""
+QUIET_MS = 1000
+"""A silence after events, in which the last of them may have been lost."""
+
+Missed = Callable[[str, int, int | None], AsyncIterator[Envelope]]
+"""What the history holds of a source between two events' numbers, or to its end, in order."""
 
 
 async def listen(
@@ -38,9 +41,8 @@ async def listen(
             if event.seq > newest.get(event.source, 0):
                 newest[event.source] = event.seq
                 yield event, 0
-        async for event in _events(socket):
-            for one, lost in await _with_missed(event, newest, missed):
-                yield one, lost
+        async for one, lost in _whole(socket, newest, missed):
+            yield one, lost
     finally:
         socket.close()
 
@@ -61,25 +63,33 @@ async def _welcomed(
         raise BusError("the daemon's event socket does not answer") from None
 
 
-async def _events(socket: "zmq.asyncio.Socket") -> AsyncIterator[Envelope]:
+async def _whole(
+    socket: "zmq.asyncio.Socket", newest: dict[str, int], missed: Missed
+) -> AsyncIterator[tuple[Envelope, int]]:
+    active: set[str] = set()
     while True:
+        if active and not await socket.poll(QUIET_MS):
+            for source in active:
+                async for one, lost in _between(source, None, newest, missed):
+                    yield one, lost
+            active.clear()
         topic, frame = await socket.recv_multipart()
-        if not topic.startswith(b"welcome."):  # another subscriber's
-            yield decode(frame)
+        if topic.startswith(b"welcome."):  # another subscriber's
+            continue
+        event = decode(frame)
+        active.add(event.source)
+        if event.seq > newest.get(event.source, 0) + 1:
+            async for one, lost in _between(event.source, event.seq, newest, missed):
+                yield one, lost
+        if event.seq > (after := newest.get(event.source, 0)):  # else the history gave it already
+            newest[event.source] = event.seq
+            yield event, event.seq - after - 1
 
 
-async def _with_missed(
-    event: Envelope, newest: dict[str, int], missed: Missed
-) -> list[tuple[Envelope, int]]:
-    """The event, after those before it that the history still holds."""
-    after = newest.get(event.source, 0)
-    if event.seq <= after:  # it came with the history already
-        return []
-    found = await missed(event.source, after) if event.seq > after + 1 else ()
-    whole = [one for one in found if after < one.seq < event.seq]
-    made = []
-    for one in (*whole, event):
-        made.append((one, one.seq - after - 1))
-        after = one.seq
-    newest[event.source] = after
-    return made
+async def _between(
+    source: str, before: int | None, newest: dict[str, int], missed: Missed
+) -> AsyncIterator[tuple[Envelope, int]]:
+    async for event in missed(source, newest.get(source, 0), before):
+        lost = event.seq - newest.get(source, 0) - 1
+        newest[source] = event.seq
+        yield event, lost

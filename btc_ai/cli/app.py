@@ -23,6 +23,7 @@ from btc_ai.cli import (
     plugins,
     predict,
     runs,
+    service,
     study,
     train,
     transfer,
@@ -44,6 +45,7 @@ app.add_typer(data.app, name="data")
 app.add_typer(daemon.app, name="daemon")
 app.add_typer(keys.app, name="keys")
 app.add_typer(plugins.app, name="plugins")
+app.add_typer(service.app, name="service")
 app.add_typer(study.app, name="study")
 app.add_typer(transfer.app, name="transfer")
 COMMANDS: tuple[Callable[..., None], ...] = (

@@ -1,4 +1,4 @@
-"""`btc-ai daemon`: run, start, stop, restart and status; and the start on demand."""
+"""`btc-ai daemon`: run, start, stop, restart, reload and status; and the start on demand."""
 
 import os
 import subprocess
@@ -13,11 +13,14 @@ import typer
 
 from btc_ai.cli.context import Globals, current, print_json, restart_words
 from btc_ai.errors import BtcAiError
+from btc_ai.paths import SYSTEM_CONFIG, SYSTEM_UNIT
 
 if TYPE_CHECKING:
     from btc_ai.bus.client import Client
 
-app = typer.Typer(no_args_is_help=True, help="The daemon: run, start, stop, restart, status.")
+app = typer.Typer(
+    no_args_is_help=True, help="The daemon: run, start, stop, restart, reload, status."
+)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON")]
 STOP_LIMIT_S = 75.0
@@ -39,6 +42,11 @@ def listens(here: Globals) -> bool:
 
 def start_daemon(here: Globals) -> int:
     """Start a daemon in the background; return its process id. Raises BtcAiError with why not."""
+    if here.config_file == SYSTEM_CONFIG and SYSTEM_UNIT.exists():
+        raise BtcAiError(
+            f"{SYSTEM_CONFIG} is the service's, whose folders only its own user may write to; "
+            "start the service with `systemctl start btc-ai`"
+        )
     reading, writing = os.pipe()
     with tempfile.TemporaryFile() as errors, os.fdopen(reading, "rb") as pipe:
         process = subprocess.Popen(
@@ -129,12 +137,11 @@ def stop_daemon(here: Globals) -> None:
         time.sleep(0.05)
 
 
-def _with_running_config(here: Globals) -> Globals:
+def _with_running_config(here: Globals, status: dict[str, Any]) -> Globals:
     """The same, with the running daemon's configuration where none was named."""
     if here.config_option is not None or "BTC_AI_CONFIG" in os.environ:
         return here
-    with here.client() as client:
-        used = client.call("daemon.status")["config_file"]
+    used = status["config_file"]
     return replace(here, config_option=Path(used) if used else None)
 
 
@@ -153,11 +160,35 @@ def restart(ctx: typer.Context) -> None:
 
     here = current(ctx)
     if listens(here):
-        here = _with_running_config(here)
+        with here.client() as client:
+            status = client.call("daemon.status")
+        if status["managed"]:
+            raise BtcAiError(
+                "systemd runs this daemon: use `systemctl restart btc-ai`, or "
+                "`systemctl --user restart btc-ai` where it is your own"
+            )
+        here = _with_running_config(here, status)
         load_config(here.config_file, **known_names())
         stop_daemon(here)
     pid = start_daemon(here)
     here.say(f"the daemon runs in the background (process {pid})")
+
+
+@app.command()
+def reload(ctx: typer.Context, as_json: Json = False) -> None:
+    """Have the daemon read its configuration again, and say which changes wait for a restart."""
+    here = current(ctx)
+    with here.client() as client:
+        found = client.call("daemon.reload")
+    if as_json:
+        print_json(found)
+        return
+    words = {
+        "applied": "in force now", "next_job": "in force for jobs that begin from now on",
+        "restart": "waits for `btc-ai daemon restart`",
+    }  # fmt: skip
+    lines = [f"{key}: {words[kind]}" for kind in words for key in found[kind]]
+    sys.stdout.write("\n".join(lines or ["nothing has changed"]) + "\n")
 
 
 @app.command()

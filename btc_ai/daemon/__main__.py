@@ -2,11 +2,13 @@
 
 import argparse
 import asyncio
+import faulthandler
 import os
 import sys
 from pathlib import Path
 
 from btc_ai.daemon.app import serve
+from btc_ai.daemon.systemd import stderr_is_journal
 from btc_ai.errors import BtcAiError
 
 
@@ -25,12 +27,18 @@ def main() -> None:
             os.close(options.ready_fd)
             options.ready_fd = None
 
+    faulthandler.enable()  # systemd's watchdog ends a loop that hangs by SIGABRT: say where it hung
     console = options.ready_fd is None
     try:
         asyncio.run(serve(options.config, console=console, on_ready=lambda: tell("READY")))
     except BtcAiError as error:
         tell(str(error))
-        sys.exit(f"btc-ai-daemon: {error}")
+        sys.exit(_lines(f"btc-ai-daemon: {error}"))
+
+
+def _lines(reason: str) -> str:
+    """`reason` for stderr; the journal is told with each line that it is an error."""
+    return "\n".join(f"<3>{line}" if stderr_is_journal() else line for line in reason.split("\n"))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -12,7 +13,7 @@ from btc_ai.api.messages import DaemonState
 from btc_ai.bus.broker import Broker
 from btc_ai.bus.keys import Keys
 from btc_ai.bus.remote import RemoteDoor
-from btc_ai.config import load_config
+from btc_ai.config import Config, load_config
 from btc_ai.daemon.bus_commands import BusCommands
 from btc_ai.daemon.commands import DaemonCommands
 from btc_ai.daemon.context import Parts
@@ -20,7 +21,9 @@ from btc_ai.daemon.dispatch import Dispatcher
 from btc_ai.daemon.host import PluginHost
 from btc_ai.daemon.journal import SqliteJournal
 from btc_ai.daemon.lock import Lock, make_private
-from btc_ai.daemon.logs import logger, start_logging, stop_logging
+from btc_ai.daemon.logs import hide_secrets, logger, set_level, start_logging, stop_logging
+from btc_ai.daemon.reload import Reload
+from btc_ai.daemon.systemd import Notifier, keep_watch
 from btc_ai.daemon.tasks import Tasks
 from btc_ai.paths import find_config, journal_file, lock_file, runtime_dir
 from btc_ai.redaction import secrets_of
@@ -31,8 +34,9 @@ async def serve(config_option: Path | None, *, console: bool, on_ready: Callable
     config_file, runtime = find_config(config_option), runtime_dir()
     config = load_config(config_file, **known_names())
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    notifier = Notifier()
+    reload = Reload(config, config_file, notifier, logger("reload"))
+    _handle_signals(stop, reload)
 
     async with AsyncExitStack() as stack:
         make_private(runtime)
@@ -41,9 +45,9 @@ async def serve(config_option: Path | None, *, console: bool, on_ready: Callable
         models_lock = Lock(config.MODELS_DIR / ".lock", f"MODELS_DIR {config.MODELS_DIR}")
         stack.callback(models_lock.release)
 
-        secrets = secrets_of({name: one.SETTINGS for name, one in config.PLUGINS.items()})
-        start_logging(config.LOGGING, config.LOG_DIR, console=console, secrets=secrets)
+        start_logging(config.LOGGING, config.LOG_DIR, console=console, secrets=_secrets(config))
         stack.callback(stop_logging)
+        reload.register("LOGGING.LEVEL", set_level)
         log = logger("daemon")
         log.info("starting", version=__version__, config=config_file, runtime=runtime)
         stack.callback(log.info, "stopped")
@@ -52,23 +56,14 @@ async def serve(config_option: Path | None, *, console: bool, on_ready: Callable
         stack.callback(journal.close)
 
         dispatcher = Dispatcher(logger("dispatch"), audit=logger("audit"))
-        broker = Broker(runtime, lambda frame, peer: dispatcher.handle(broker, frame, peer))
-        stack.callback(broker.close)
-        door = None
-        if config.REMOTE.ENABLED:
-            door = RemoteDoor(broker, config.REMOTE, Keys(config.KEYS_DIR), logger("remote"))
-            stack.callback(door.close)
         tasks = Tasks(log)
-        stack.push_async_callback(tasks.cancel)
-        tasks.spawn("commands", broker.serve_commands(), forever=True)
-        tasks.spawn("subscriptions", broker.serve_subscriptions(), forever=True)
-        if door is not None:
-            tasks.spawn("remote", door.serve(), forever=True)
-        stack.push_async_callback(dispatcher.tasks.cancel)
+        broker, door = _open_bus(stack, config, runtime, dispatcher, tasks)
 
         parts = Parts(config, config_file, runtime, journal, broker, dispatcher)
         host = PluginHost(parts)
-        dispatcher.add(DaemonCommands(parts, host, stop).commands())
+        reload.register("PLUGINS", lambda new: _apply_plugins(new, host))
+        own = DaemonCommands(parts, host, reload, stop, managed=notifier.managed)
+        dispatcher.add(own.commands())
         dispatcher.add(BusCommands(broker, dispatcher, config.KEYS_DIR, door).commands())
         stack.push_async_callback(host.stop)
         await host.start()
@@ -76,7 +71,49 @@ async def serve(config_option: Path | None, *, console: bool, on_ready: Callable
         parts.announce(DaemonState(state="ready"), source="daemon")
         log.info("ready")
         on_ready()
+        notifier.ready()
+        if notifier.watchdog_s:
+            tasks.spawn("watchdog", keep_watch(notifier, runtime, log), forever=True)
         await stop.wait()
         log.info("stopping")
+        notifier.stopping()
         parts.announce(DaemonState(state="stopping"), source="daemon")
         await broker.idle()
+
+
+def _open_bus(
+    stack: AsyncExitStack, config: Config, runtime: Path, dispatcher: Dispatcher, tasks: Tasks
+) -> tuple[Broker, RemoteDoor | None]:
+    """The sockets of this machine, and those of REMOTE where it is enabled, being served."""
+    broker = Broker(runtime, lambda frame, peer: dispatcher.handle(broker, frame, peer))
+    stack.callback(broker.close)
+    door = None
+    if config.REMOTE.ENABLED:
+        door = RemoteDoor(broker, config.REMOTE, Keys(config.KEYS_DIR), logger("remote"))
+        stack.callback(door.close)
+    stack.push_async_callback(tasks.cancel)
+    tasks.spawn("commands", broker.serve_commands(), forever=True)
+    tasks.spawn("subscriptions", broker.serve_subscriptions(), forever=True)
+    if door is not None:
+        tasks.spawn("remote", door.serve(), forever=True)
+    stack.push_async_callback(dispatcher.tasks.cancel)
+    return broker, door
+
+
+def _secrets(config: Config) -> set[str]:
+    return secrets_of({name: one.SETTINGS for name, one in config.PLUGINS.items()})
+
+
+def _apply_plugins(config: Config, host: PluginHost) -> None:
+    hide_secrets(_secrets(config))
+    host.apply(config)
+
+
+def _handle_signals(stop: asyncio.Event, reload: Reload) -> None:
+    """SIGTERM and SIGINT stop the daemon; SIGHUP reloads, unless its terminal has been closed."""
+    has_terminal = sys.stdin is not None and sys.stdin.isatty()
+    hang_up = stop.set if has_terminal else reload.on_signal
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, hang_up)

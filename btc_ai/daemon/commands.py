@@ -1,4 +1,4 @@
-"""The daemon's own commands: ping, status, stop."""
+"""The daemon's own commands: ping, status, reload, stop."""
 
 import asyncio
 import os
@@ -12,6 +12,7 @@ from btc_ai import __version__
 from btc_ai.api.service import Body, Call, Command
 from btc_ai.daemon.context import Parts
 from btc_ai.daemon.host import PluginHost
+from btc_ai.daemon.reload import Reload
 
 ENABLE_LIMIT_S = 75.0
 
@@ -33,9 +34,12 @@ class PluginBody(BaseModel):
 class DaemonCommands:
     """Answers the commands that begin with `daemon.`."""
 
-    def __init__(self, parts: Parts, host: PluginHost, stop: asyncio.Event) -> None:
-        """Commands over the daemon's parts; `stop` ends it."""
-        self._parts, self._host, self._stop = parts, host, stop
+    def __init__(
+        self, parts: Parts, host: PluginHost, reload: Reload, stop: asyncio.Event, *, managed: bool
+    ) -> None:
+        """Commands over the daemon's parts; `stop` ends it. `managed`: systemd runs it."""
+        self._parts, self._host, self._reload, self._stop = parts, host, reload, stop
+        self._managed = managed
         self._started = time.time()
 
     def commands(self) -> Sequence[Command]:
@@ -43,6 +47,7 @@ class DaemonCommands:
         return (
             Command("daemon.ping", Nothing, self._ping, role="viewer"),
             Command("daemon.status", Nothing, self._status, role="viewer"),
+            Command("daemon.reload", Nothing, self._read_anew),
             Command("daemon.stop", Nothing, self._end),
             Command("daemon.plugin", PluginBody, self._plugin, role="viewer"),
             Command("daemon.enable", PluginBody, self._enable, ENABLE_LIMIT_S),
@@ -53,19 +58,23 @@ class DaemonCommands:
         return {"version": __version__, "pid": os.getpid()}
 
     async def _status(self, body: Nothing, call: Call) -> Body:
-        config = self._parts.config
+        config = self._reload.config
         return {
             "version": __version__,
             "pid": os.getpid(),
             "uptime_s": round(time.time() - self._started, 1),
             "memory_mb": round(_resident_bytes() / 1e6, 1),
             "config_file": str(self._parts.config_file) if self._parts.config_file else None,
-            "models_dir": str(config.MODELS_DIR),
+            "managed": self._managed,
+            "models_dir": str(self._parts.config.MODELS_DIR),
             "data_dir": str(config.DATA_DIR),
-            "log_dir": str(config.LOG_DIR),
+            "log_dir": str(self._parts.config.LOG_DIR),
             "plugins": [record.as_body() for record in self._host.records],
             "workers": [worker.as_body() for worker in self._host.workers],
         }
+
+    async def _read_anew(self, body: Nothing, call: Call) -> Body:
+        return self._reload.reload()
 
     async def _plugin(self, body: PluginBody, call: Call) -> Body:
         return self._host.record(body.plugin).described()

@@ -1,7 +1,7 @@
 """The Context that a service gets: what it may touch, seen through the contract."""
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,9 @@ from btc_ai.daemon.logs import logger
 from btc_ai.daemon.tasks import Tasks
 from btc_ai.daemon.workers import ProcessWorker
 from btc_ai.errors import BtcAiError, PluginError
+
+PAGE = 1000
+"""Events asked of the history at once."""
 
 
 @dataclass(frozen=True)
@@ -112,14 +115,21 @@ class ServiceContext(ABC):
                     lost,
                 )  # fmt: skip
 
-    async def _missed(self, source: str, after: int) -> Sequence[Envelope]:
-        """What the broker's history holds of a source; nothing where that cannot be had."""
-        try:
-            found = await self._call("daemon.events", {"source": source, "after": after})
-        except BtcAiError as error:
-            self.log.warning("events are lost", source=source, after=after, error=str(error))
-            return ()
-        return [Envelope(**one) for one in found["events"]]
+    async def _missed(self, source: str, after: int, before: int | None) -> AsyncIterator[Envelope]:
+        """What the broker's history holds of a source between two numbers, or to its end."""
+        while before is None or after + 1 < before:
+            limit = PAGE if before is None else min(before - after - 1, PAGE)
+            try:
+                asked = {"source": source, "after": after, "limit": limit}
+                page = await self._call("daemon.events", asked)
+            except BtcAiError as error:
+                self.log.warning("events are lost", source=source, after=after, error=str(error))
+                return
+            for one in page["events"]:
+                yield Envelope(**one)
+            if page["through"] in (after, page["newest"]):
+                return
+            after = page["through"]
 
     def spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         """Run a guarded task that ends with the service."""
@@ -127,7 +137,7 @@ class ServiceContext(ABC):
 
     @abstractmethod
     def worker(
-        self, name: str, limit_s: float = 20.0, on_health: Callable[[Health], None] | None = None
+        self, name: str, limit_s: float = 14.0, on_health: Callable[[Health], None] | None = None
     ) -> Worker:
         """A worker process of this service."""
 
@@ -179,7 +189,7 @@ class LocalContext(ServiceContext):
         return self._parts.journal
 
     def worker(
-        self, name: str, limit_s: float = 20.0, on_health: Callable[[Health], None] | None = None
+        self, name: str, limit_s: float = 14.0, on_health: Callable[[Health], None] | None = None
     ) -> Worker:
         """A worker process of this service."""
         made = self._parts.worker(name, limit_s, on_health)

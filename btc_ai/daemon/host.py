@@ -3,7 +3,7 @@
 import asyncio
 import importlib
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from btc_ai.api.discovery import Found, discover
@@ -16,11 +16,14 @@ from btc_ai.daemon.loading import Loaded, description, load
 from btc_ai.daemon.logs import logger
 from btc_ai.daemon.plugin_process import PluginProcess
 from btc_ai.daemon.sinks import feed
+from btc_ai.daemon.tasks import Tasks
 from btc_ai.daemon.workers import ProcessWorker
 from btc_ai.errors import PluginError, UsageError
 
 START_LIMIT_S = 10.0
 STOP_LIMIT_S = 60.0
+PROCESS_STOP_LIMIT_S = 20.0
+"""Less than a supervisor gives the daemon: a plugin that hangs must not cost the others."""
 UNUSABLE = ("refused", "disabled", "broken", "failed", "stopped")
 SETTLED = (*UNUSABLE, "ready", "idle", "stalled")
 """The states in which a plugin's commands are known, or will not come."""
@@ -33,6 +36,7 @@ class Record:
     """What became of one plugin; its states are those of `docs/plugins.md`."""
 
     found: Found
+    section: PluginSection = field(default_factory=PluginSection)
     state: str = "starting"
     detail: str = ""
     context: LocalContext | None = None
@@ -99,6 +103,7 @@ class PluginHost:
         self._parts = parts
         self._start_limit_s, self._stop_limit_s = start_limit_s, stop_limit_s
         self._log = logger("host")
+        self._tasks = Tasks(self._log)
         self._there: dict[str, asyncio.Event] = {}
         self.records: list[Record] = []
 
@@ -148,15 +153,27 @@ class PluginHost:
         """Stop a plugin; its commands are known no more."""
         record = self.record(name)
         await self._stop(record)
+        record.section = record.section.model_copy(update={"ENABLED": False})
         self._set(record, "disabled", "")
         return record
+
+    def apply(self, config: Config) -> None:
+        """Start anew each plugin of which the configuration says something else now."""
+        for record in self.records:
+            if config.plugin(record.name) != record.section:
+                self._tasks.spawn(f"apply {record.name}", self._apply(record, config))
+
+    async def _apply(self, record: Record, config: Config) -> None:
+        await self._stop(record)
+        self._load(record, config)
+        await self._start(record)
 
     def _load(self, record: Record, config: Config) -> None:
         found, name = record.found, record.name
         self._there[name] = asyncio.Event()
         self._parts.dispatcher.expect(name, self._there[name], record.why_not)
         record.context, record.loaded, record.process = None, None, None
-        section = config.plugin(name)
+        section = record.section = config.plugin(name)
         if found.problem or found.manifest is None:
             self._set(record, "refused", found.problem or "")
         elif not section.ENABLED:
@@ -176,7 +193,8 @@ class PluginHost:
 
         return PluginProcess(
             record.found, section, self._parts, changed,
-            start_limit_s=self._start_limit_s, stop_limit_s=self._stop_limit_s,
+            start_limit_s=self._start_limit_s,
+            stop_limit_s=min(self._stop_limit_s, PROCESS_STOP_LIMIT_S),
         )  # fmt: skip
 
     def _load_here(self, record: Record, context: LocalContext, section: PluginSection) -> None:
@@ -238,10 +256,13 @@ class PluginHost:
 
     async def stop(self) -> None:
         """Stop the services in reverse order, each within its limit; processes side by side."""
-        apart = [one for one in self.records if one.process is not None]
-        await asyncio.gather(*(self._stop(one) for one in apart))
+        await self._tasks.cancel()
+        apart = [self._stop(one) for one in self.records if one.process is not None]
+        stopping = asyncio.gather(*apart)
         for record in reversed(self.records):
-            await self._stop(record)
+            if record.process is None:
+                await self._stop(record)
+        await stopping
 
     async def _stop(self, record: Record) -> None:
         if record.process is not None:

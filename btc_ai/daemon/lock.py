@@ -46,7 +46,10 @@ def _unwritable(folder: Path, error: OSError) -> BtcAiError:
 
 
 def make_private(folder: Path) -> None:
-    """Make the runtime folder, 0700. Raises BtcAiError where others own it or could write to it."""
+    """Make the runtime folder, 0700, or keep the one there is; it may be open to its group (0750).
+
+    Raises BtcAiError where others own it or could write to it.
+    """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         owners, mode = {folder.stat().st_uid, folder.lstat().st_uid}, folder.stat().st_mode

@@ -10,7 +10,8 @@ from typing import Any
 
 import structlog
 
-from btc_ai.config import Logging
+from btc_ai.config import Config, Logging
+from btc_ai.daemon.systemd import stderr_is_journal
 from btc_ai.errors import BtcAiError
 from btc_ai.redaction import Redactor, redact
 
@@ -23,22 +24,25 @@ def start_logging(
 ) -> None:
     """Send every record of this process to the files in `folder`, and to stderr on `console`.
 
-    `secrets` are hidden in all of them. The audit is written whatever LEVEL says.
+    Where stderr is the journal, it gets what is WARNING and above, and nothing twice. `secrets` are
+    hidden in all of them. The audit is written whatever LEVEL says.
     Raises BtcAiError where the folder cannot be written.
     """
     root = logging.getLogger()
     stop_logging()
     root.setLevel(settings.LEVEL)
     logging.getLogger(f"{_NAME}.audit").setLevel(logging.INFO)
+    layout = settings.LOG_FORMAT
     formatter = _OneRecord(
-        Logging.model_fields["LOG_FORMAT"].default
-        if settings.LOG_FORMAT == "json"
-        else settings.LOG_FORMAT,
-        Redactor(secrets),
+        Logging.model_fields["LOG_FORMAT"].default if layout == "json" else layout
     )
-    for handler in _handlers(settings, folder, console):
+    journal = stderr_is_journal()
+    for handler in _handlers(settings, folder, console and not journal):
         handler.setFormatter(formatter)
         root.addHandler(handler)
+    if journal:
+        root.addHandler(_journal())
+    hide_secrets(secrets)
     logging.captureWarnings(True)
     warnings.simplefilter("default")
     structlog.configure(
@@ -46,6 +50,19 @@ def start_logging(
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
     )
+
+
+def hide_secrets(secrets: Iterable[str]) -> None:
+    """Hide these, and none else, from now on."""
+    hide = Redactor(secrets)
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler.formatter, _Hiding):
+            handler.formatter.hide = hide
+
+
+def set_level(config: Config) -> None:
+    """Log from LOGGING.LEVEL on."""
+    logging.getLogger().setLevel(config.LOGGING.LEVEL)
 
 
 def stop_logging() -> None:
@@ -84,6 +101,13 @@ def _file(path: Path) -> logging.Handler:
     return logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
 
 
+def _journal() -> logging.Handler:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setLevel(logging.WARNING)
+    handler.setFormatter(_JournalLine())
+    return handler
+
+
 def _escape(text: str) -> str:
     return _CONTROL.sub(lambda found: repr(found.group())[1:-1], text)
 
@@ -93,24 +117,38 @@ def _indent(text: str) -> str:
     return "\n".join(f"  {_escape(line)}" for line in text.splitlines())
 
 
-class _OneRecord(logging.Formatter):
-    """One line a record, whoever logs it, then its traceback, indented; secrets hidden."""
+class _Hiding(logging.Formatter):
+    """What writes no secrets."""
 
-    def __init__(self, layout: str, hide: Redactor) -> None:
-        super().__init__(layout)
-        self._hide = hide
+    hide = Redactor(())
+
+
+class _JournalLine(_Hiding):
+    """One line a record after its priority, `<N>`; tracebacks are in the files."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        severity = record.levelno
+        priority = 2 if severity >= logging.CRITICAL else 3 if severity >= logging.ERROR else 4
+        error = record.exc_info[1] if record.exc_info else None
+        last_words = f" ({type(error).__name__}: {error})" if error else ""
+        said = self.hide(f"{record.name}: {record.getMessage()}{last_words}")
+        return f"<{priority}>{_escape(said)}"
+
+
+class _OneRecord(_Hiding):
+    """One line a record, whoever logs it, then its traceback, indented."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # logging's name
-        record.message = _escape(self._hide(record.message))
+        record.message = _escape(self.hide(record.message))
         trace = getattr(record, "trace", None)
         line = super().formatMessage(record)
-        return f"{line}\n{_indent(self._hide(trace))}" if trace else line
+        return f"{line}\n{_indent(self.hide(trace))}" if trace else line
 
     def formatException(self, ei: Any) -> str:  # noqa: N802  # logging's name
-        return _indent(self._hide(super().formatException(ei)))
+        return _indent(self.hide(super().formatException(ei)))
 
     def formatStack(self, stack_info: str) -> str:  # noqa: N802  # logging's name
-        return _indent(self._hide(stack_info))
+        return _indent(self.hide(stack_info))
 
 
 def _hide(

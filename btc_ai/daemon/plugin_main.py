@@ -58,7 +58,7 @@ class IsolatedContext(ServiceContext):
         return self._journal
 
     def worker(
-        self, name: str, limit_s: float = 20.0, on_health: Callable[[Health], None] | None = None
+        self, name: str, limit_s: float = 14.0, on_health: Callable[[Health], None] | None = None
     ) -> Worker:
         """A worker process, the daemon's child, which ends with this service."""
         self._workers += 1

@@ -1,4 +1,7 @@
+import io
 import logging
+import os
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -6,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from btc_ai.config import Logging
-from btc_ai.daemon.logs import logger, start_logging, stop_logging
+from btc_ai.config import Config, Logging
+from btc_ai.daemon.logs import logger, set_level, start_logging, stop_logging
 from btc_ai.errors import BtcAiError
 from tests.test_config import as_nobody
 
@@ -26,8 +29,8 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Path]]:
     for handler in kept:
         root.removeHandler(handler)
 
-    def begin(**settings: Any) -> Path:
-        start_logging(Logging(**settings), tmp_path / "Logs", console=False)
+    def begin(*, console: bool = False, **settings: Any) -> Path:
+        start_logging(Logging(**settings), tmp_path / "Logs", console=console)
         return tmp_path / "Logs"
 
     with warnings.catch_warnings():
@@ -120,3 +123,34 @@ def test_folder_that_cannot_be_written(tmp_path: Path, start: Callable[..., Path
     with pytest.raises(BtcAiError, match="Is a directory"):
         start()
     assert logging.getLogger().handlers == []
+
+
+def test_the_journal_gets_warnings_a_line_each(
+    start: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    found = os.fstat(2)
+    monkeypatch.setenv("JOURNAL_STREAM", f"{found.st_dev}:{found.st_ino}")
+    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(os.fdopen(os.dup(2), "wb"), newline=""))
+    folder = start(console=True)
+    log = logger("x")
+    log.info("quiet")
+    log.warning(f"a\n<0>{FORGED}", where="é", key="hush")
+    try:
+        raise ValueError("first\n<0>second")
+    except ValueError:
+        log.error("went wrong", exc_info=True)
+    log.critical("the end")
+    sys.stderr.flush()
+    assert capfd.readouterr().err.splitlines() == [
+        rf"<4>btc_ai.x: a\n<0>{FORGED} where=é key=***",
+        r"<3>btc_ai.x: went wrong (ValueError: first\n<0>second)",
+        "<2>btc_ai.x: the end",
+    ]
+    assert "quiet" in lines(folder)[0] and "Traceback" in "".join(lines(folder))
+
+
+def test_level_changes_at_once(start: Callable[..., Path]) -> None:
+    folder = start(LEVEL="WARNING")
+    set_level(Config.model_validate({"LOGGING": {"LEVEL": "DEBUG"}}))
+    logger("x").debug("now")
+    assert len(lines(folder)) == 1

@@ -14,6 +14,7 @@ import pytest
 from btc_ai.api.messages import Event
 from btc_ai.api.service import Call, Command
 from btc_ai.config import Config, PluginSection, Supervision
+from btc_ai.daemon.bus_commands import BusCommands
 from btc_ai.daemon.commands import Nothing
 from btc_ai.daemon.context import Parts
 from btc_ai.daemon.host import PluginHost, Record
@@ -171,6 +172,8 @@ def hosted(tmp_path: Path, work: Work, **section: Any) -> None:
                 PLUGINS={"apart": PluginSection.model_validate(section)},
             )
             parts = Parts(config, None, runtime, journal, here.broker, here.dispatcher)
+            bus = BusCommands(here.broker, here.dispatcher, tmp_path, None)
+            here.dispatcher.add(bus.commands())
             host = PluginHost(parts, stop_limit_s=2.0)
             try:
                 await host.start()
@@ -440,3 +443,18 @@ def test_one_that_is_disabled_is_not_started(site: Site, tmp_path: Path) -> None
         assert record(host).state == "disabled" and children() == []
 
     hosted(tmp_path, work, ENABLED=False)
+
+
+def test_a_changed_section_starts_it_anew(site: Site, tmp_path: Path) -> None:
+    site.install("apart", CODE)
+
+    async def work(host: PluginHost, here: Floor, parts: Parts) -> None:
+        pid = (await look(here))["pid"]
+        host.apply(parts.config)
+        assert (await look(here))["pid"] == pid
+        section = PluginSection(SETTINGS={"word": "changed"})
+        host.apply(parts.config.model_copy(update={"PLUGINS": {"apart": section}}))
+        await until(lambda: record(host).section == section and record(host).state == "ready")
+        assert (await look(here))["word"] == "changed"
+
+    hosted(tmp_path, work)
