@@ -25,7 +25,7 @@ from typing import Any
 import psutil
 
 from btc_ai.bus.client import Client
-from btc_ai.daemon.orphans import MARK_VARIABLE
+from btc_ai.daemon.children.orphans import MARK_VARIABLE
 from btc_ai.learning.checkpoint import CheckpointStore
 from btc_ai.learning.trainer import CHECKPOINTS
 from tests.conftest import House, open_house

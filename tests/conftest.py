@@ -20,6 +20,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 DATA = Path(os.environ.get("BTC_AI_TEST_DATA", Path(__file__).parents[1].parent / "shared/data"))
 
+WORKER = "btc_ai.daemon.children.worker"
 QUICK: dict[str, Any] = {
     "BUFFER_SIZE": 2048,
     "PROGRESSIVE_TRAINING": {"EPISODES_PER_BUCKET": 6, "PAUSE_BETWEEN_BUCKETS": 0.05},
@@ -112,7 +113,7 @@ class House:
         with suppress(psutil.Error):  # they come and go meanwhile
             for child in psutil.Process(pid).children() if pid else ():
                 with suppress(psutil.Error):
-                    found += [child.pid] if "btc_ai.daemon.worker" in child.cmdline() else []
+                    found += [child.pid] if WORKER in child.cmdline() else []
         return found
 
     def wait_for(self, what: Any, limit: float = 60) -> None:

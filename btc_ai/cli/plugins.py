@@ -220,7 +220,7 @@ def _check_settings(name: str, settings: dict[str, Any]) -> list[str]:
     """Ask the plugin's model, in a process of its own."""
     try:
         done = subprocess.run(
-            [sys.executable, "-P", "-m", "btc_ai.daemon.plugin_main", name, "--check-settings"],
+            [sys.executable, "-P", "-m", "btc_ai.daemon.hosting.child", name, "--check-settings"],
             input=json.dumps(settings), capture_output=True, text=True, check=False,
             timeout=CHECK_LIMIT_S,
         )  # fmt: skip

@@ -16,9 +16,9 @@ from btc_ai.bus.remote import RemoteDoor
 from btc_ai.config import Config, load_config
 from btc_ai.daemon.bus_commands import BusCommands
 from btc_ai.daemon.commands import DaemonCommands
-from btc_ai.daemon.context import Parts
 from btc_ai.daemon.dispatch import Dispatcher
-from btc_ai.daemon.host import PluginHost
+from btc_ai.daemon.hosting.context import Parts
+from btc_ai.daemon.hosting.host import PluginHost
 from btc_ai.daemon.journal import SqliteJournal
 from btc_ai.daemon.lock import Lock, make_private
 from btc_ai.daemon.logs import hide_secrets, logger, set_level, start_logging, stop_logging

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict
 
 from btc_ai import __version__
 from btc_ai.api.service import Body, Call, Command
-from btc_ai.daemon.context import Parts
-from btc_ai.daemon.host import PluginHost
+from btc_ai.daemon.hosting.context import Parts
+from btc_ai.daemon.hosting.host import PluginHost
 from btc_ai.daemon.reload import Reload
 
 ENABLE_LIMIT_S = 75.0

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from btc_ai.api import errors, hooks
-from btc_ai.daemon.context import LocalContext
+from btc_ai.daemon.children.workers import ProcessWorker
+from btc_ai.daemon.hosting.context import LocalContext
 from btc_ai.daemon.journal import SqliteJournal
-from btc_ai.daemon.workers import ProcessWorker
 from btc_ai.errors import BtcAiError
 
 
@@ -27,7 +27,7 @@ def test_api_loads_neither_torch_nor_pandas() -> None:
     code = (
         "import sys, btc_ai.api.hooks, btc_ai.api.journal, btc_ai.api.step, btc_ai.api.learner, "
         "btc_ai.api.market, btc_ai.api.discovery, "
-        "btc_ai.daemon.app, btc_ai.daemon.worker;"
+        "btc_ai.daemon.app, btc_ai.daemon.children.worker;"
         "heavy = {'torch', 'pandas', 'pyarrow', 'ccxt', 'talib', 'btc_ai.learning'};"
         "print(*heavy & {*sys.modules})"
     )

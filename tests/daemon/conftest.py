@@ -13,9 +13,9 @@ import psutil
 import pytest
 
 from btc_ai.bus.broker import Broker
+from btc_ai.daemon.children.workers import ProcessWorker
 from btc_ai.daemon.dispatch import Dispatcher
 from btc_ai.daemon.tasks import Tasks
-from btc_ai.daemon.workers import ProcessWorker
 from tests.api.conftest import site  # noqa: F401  # a fixture of these tests too
 
 REPOSITORY = Path(__file__).parents[2]

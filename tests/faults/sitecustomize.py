@@ -132,7 +132,7 @@ def _wrapped(module: Any, fault: str) -> Any:
 
 def _install() -> None:
     file = os.environ.get("BTC_AI_FAULT_FILE")
-    if not file or "btc_ai.daemon.plugin_main" not in sys.orig_argv:
+    if not file or "btc_ai.daemon.hosting.child" not in sys.orig_argv:
         return
     plugin, _, fault = Path(file).read_text().strip().partition(" ")
     if plugin != sys.orig_argv[-1]:

@@ -15,11 +15,11 @@ from btc_ai.bus.broker import Broker
 from btc_ai.bus.codec import Envelope
 from btc_ai.bus.worker import TOKEN_VARIABLE
 from btc_ai.config import Supervision
-from btc_ai.daemon.deaths import FIRST_DELAY_S, OomWatch, Tally, cause_of
-from btc_ai.daemon.orphans import MARK_VARIABLE, end_descendants, new_mark
-from btc_ai.daemon.pipes import LogPipe
-from btc_ai.daemon.silence import SilenceWatch
-from btc_ai.daemon.worker import ALIVE_VARIABLE, MEMORY_VARIABLE, PARENT_VARIABLE
+from btc_ai.daemon.children.deaths import FIRST_DELAY_S, OomWatch, Tally, cause_of
+from btc_ai.daemon.children.orphans import MARK_VARIABLE, end_descendants, new_mark
+from btc_ai.daemon.children.pipes import LogPipe
+from btc_ai.daemon.children.silence import SilenceWatch
+from btc_ai.daemon.children.worker import ALIVE_VARIABLE, MEMORY_VARIABLE, PARENT_VARIABLE
 from btc_ai.errors import BtcAiError
 
 START_LIMIT_S = 120.0
@@ -199,7 +199,7 @@ class ProcessWorker:
             "PYTHONUNBUFFERED": "1",
         }
         return await asyncio.create_subprocess_exec(
-            sys.executable, "-P", "-m", "btc_ai.daemon.worker",
+            sys.executable, "-P", "-m", "btc_ai.daemon.children.worker",
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=stderr,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from btc_ai.api.messages import Heard
 from btc_ai.api.metrics import Metrics, MetricsSink
-from btc_ai.daemon.context import ServiceContext
+from btc_ai.daemon.hosting.context import ServiceContext
 
 EPISODES = "training.progress"
 

@@ -3,93 +3,26 @@
 import asyncio
 import importlib
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
-from btc_ai.api.discovery import Found, discover
+from btc_ai.api.discovery import discover
 from btc_ai.api.messages import PluginState
-from btc_ai.api.service import Body, Command
-from btc_ai.bus.codec import Envelope, encode
+from btc_ai.api.service import Command
 from btc_ai.config import Config, PluginSection
-from btc_ai.daemon.context import LocalContext, Parts
-from btc_ai.daemon.loading import Loaded, description, load
+from btc_ai.daemon.children.workers import ProcessWorker
+from btc_ai.daemon.hosting.context import LocalContext, Parts
+from btc_ai.daemon.hosting.loading import Loaded, load
+from btc_ai.daemon.hosting.process import PluginProcess
+from btc_ai.daemon.hosting.record import FAULTY, SETTLED, UNUSABLE, Record
+from btc_ai.daemon.hosting.sinks import feed
 from btc_ai.daemon.logs import logger
-from btc_ai.daemon.plugin_process import PluginProcess
-from btc_ai.daemon.sinks import feed
 from btc_ai.daemon.tasks import Tasks
-from btc_ai.daemon.workers import ProcessWorker
 from btc_ai.errors import PluginError, UsageError
 
 START_LIMIT_S = 10.0
 STOP_LIMIT_S = 60.0
 PROCESS_STOP_LIMIT_S = 20.0
 """Less than a supervisor gives the daemon: a plugin that hangs must not cost the others."""
-UNUSABLE = ("refused", "disabled", "broken", "failed", "stopped")
-SETTLED = (*UNUSABLE, "ready", "idle", "stalled")
-"""The states in which a plugin's commands are known, or will not come."""
-FAULTY = ("refused", "broken", "failed", "restarting", "stalled")
-"""Those that are logged as errors."""
-
-
-@dataclass
-class Record:
-    """What became of one plugin; its states are those of `docs/plugins.md`."""
-
-    found: Found
-    section: PluginSection = field(default_factory=PluginSection)
-    state: str = "starting"
-    detail: str = ""
-    context: LocalContext | None = None
-    loaded: Loaded | None = None
-    process: PluginProcess | None = None
-    commands: tuple[Command, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """The plugin's name."""
-        return self.found.name
-
-    @property
-    def version(self) -> str:
-        """Its version, as far as it is known."""
-        return self.found.manifest.version if self.found.manifest else "?"
-
-    def why_not(self) -> str:
-        """Why its commands cannot be had; empty where they can."""
-        if self.state not in UNUSABLE:
-            return ""
-        detail = f": {self.detail[:1000]}" if self.detail else ""
-        return f"the plugin {self.name} is {self.state}{detail}"
-
-    def as_body(self) -> Body:
-        """For `daemon.status`."""
-        return {
-            "name": self.name, "version": self.version, "state": self.state, "detail": self.detail,
-            "isolation": "process" if self.process else "daemon",
-            "pid": self.process.pid if self.process else None,
-            "deaths": self.process.deaths if self.process else {},
-            "status": self._status(),
-        }  # fmt: skip
-
-    def described(self) -> Body:
-        """For `btc-ai plugins info`: all that it declares."""
-        manifest = self.found.manifest
-        named: Body = self.process.described if self.process else {}
-        if self.loaded is not None:
-            named = description(self.loaded)
-        return {**self.as_body(), "manifest": manifest.model_dump() if manifest else None, **named}
-
-    def _status(self) -> Body:
-        if self.process is not None:
-            return self.process.status
-        if self.loaded is None or self.loaded.service is None or self.state != "ready":
-            return {}
-        try:
-            status = self.loaded.service.status()
-            encode(Envelope("plugin.status", status, "daemon"))
-        except (Exception, SystemExit) as error:  # noqa: BLE001  # a fence: show the others
-            return {"error": f"{type(error).__name__}: {error}"[:1000]}
-        return status
 
 
 class PluginHost:

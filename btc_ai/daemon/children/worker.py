@@ -8,7 +8,7 @@ import time
 from btc_ai.api.step import MAX_REASON, StepStoppedError, find_function, unexpected
 from btc_ai.bus.codec import Body
 from btc_ai.bus.worker import WorkerLink
-from btc_ai.daemon.stderr_log import StderrLog, forward_logging
+from btc_ai.daemon.children.stderr_log import StderrLog, forward_logging
 from btc_ai.errors import BtcAiError
 from btc_ai.execution.child import die_with_parent
 from btc_ai.paths import runtime_dir

@@ -12,7 +12,7 @@ from btc_ai.api.metrics import MetricsSink
 from btc_ai.api.panels import Panel
 from btc_ai.api.registration import hooks_of
 from btc_ai.api.service import Body, Command, Service
-from btc_ai.daemon.context import ServiceContext
+from btc_ai.daemon.hosting.context import ServiceContext
 from btc_ai.errors import ConfigError, PluginError
 
 

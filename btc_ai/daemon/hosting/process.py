@@ -18,16 +18,17 @@ from btc_ai.api.step import WorkerFailedError
 from btc_ai.bus.codec import Envelope
 from btc_ai.bus.link import Link
 from btc_ai.config import PluginSection, Supervision
-from btc_ai.daemon.context import Parts, require_publish, require_send
-from btc_ai.daemon.deaths import OomWatch, Tally, cause_of
-from btc_ai.daemon.lent import LentWorkers
+from btc_ai.daemon.children.deaths import OomWatch, Tally, cause_of
+from btc_ai.daemon.children.orphans import MARK_VARIABLE, end_descendants, new_mark
+from btc_ai.daemon.children.pipes import LogPipe
+from btc_ai.daemon.children.silence import SilenceWatch
+from btc_ai.daemon.children.workers import ProcessWorker
+from btc_ai.daemon.hosting.bus import PluginBus
+from btc_ai.daemon.hosting.child import MEMORY_VARIABLE, PARENT_VARIABLE
+from btc_ai.daemon.hosting.context import Parts
+from btc_ai.daemon.hosting.lent import LentWorkers
 from btc_ai.daemon.logs import logger
-from btc_ai.daemon.orphans import MARK_VARIABLE, end_descendants, new_mark
-from btc_ai.daemon.pipes import LogPipe
-from btc_ai.daemon.plugin_main import MEMORY_VARIABLE, PARENT_VARIABLE
-from btc_ai.daemon.silence import SilenceWatch
 from btc_ai.daemon.tasks import Tasks
-from btc_ai.daemon.workers import ProcessWorker
 from btc_ai.errors import BtcAiError, PluginError
 from btc_ai.paths import plugin_socket
 
@@ -61,11 +62,12 @@ class PluginProcess:
     ) -> None:  # fmt: skip
         """Nothing runs yet; `changed` hears of each state."""
         assert found.manifest is not None
-        self._found, self._manifest, self._section = found, found.manifest, section
+        self._found, self._section = found, section
         self._parts, self._changed = parts, changed
         self._start_limit_s, self._stop_limit_s = start_limit_s, stop_limit_s
         self._load_limit_s = load_limit_s
         self._log = logger(found.name)
+        self._bus = PluginBus(found.manifest, parts, self._log)
         remedy = f"`btc-ai plugins enable {found.name}`"
         self._tally = Tally(what=f"plugin {found.name}", remedy=remedy)
         self._oom = OomWatch()
@@ -183,11 +185,11 @@ class PluginProcess:
         return Link(
             socket,
             source="daemon",
-            requests={"plugin.call": self._call, **workers.requests},
+            requests={"plugin.call": self._bus.call, **workers.requests},
             notices={
                 "plugin.hello": lambda message: None,
                 "plugin.alive": self._alive,
-                "plugin.event": self._event,
+                "plugin.event": self._bus.publish,
             },
             log=self._log,
             heard=self._silence.heard,
@@ -197,7 +199,7 @@ class PluginProcess:
     async def _spawn(self, pipe: LogPipe, mark: str) -> None:
         try:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-P", "-m", "btc_ai.daemon.plugin_main", self._found.name,
+                sys.executable, "-P", "-m", "btc_ai.daemon.hosting.child", self._found.name,
                 stdin=asyncio.subprocess.DEVNULL, stdout=pipe.writing, stderr=pipe.writing,
                 env=os.environ | {
                     PARENT_VARIABLE: str(os.getpid()),
@@ -265,6 +267,7 @@ class PluginProcess:
         }
         self.described = await _within(link, "plugin.load", told, self._load_limit_s)
         self.commands = tuple(self._command(one) for one in self.described["commands"])
+        self._bus.events = frozenset(one["kind"] for one in self.described["events"])
         if not self.described["runs"]:
             self._changed("idle", "")
             return False
@@ -300,25 +303,6 @@ class PluginProcess:
         self._tally.progressed()
         status, dropped = message.body["status"], message.body.get("dropped", 0)
         self.status = status | ({"events_dropped": dropped} if dropped else {})
-
-    def _event(self, message: Envelope) -> None:
-        kind, body = message.body["kind"], message.body["body"]
-        try:
-            require_publish(self._manifest, kind)
-            if kind not in {one["kind"] for one in self.described["events"]}:
-                raise PluginError(f"publishes {kind}, which btc_ai_messages lacks")
-            self._parts.broker.publish(
-                kind, body, source=self._found.name, parent_id=message.parent_id
-            )
-        except BtcAiError as error:
-            self._log.error("event refused", event=kind, error=str(error))
-
-    async def _call(self, message: Envelope) -> Body:
-        kind, body = message.body["kind"], message.body["body"]
-        if kind != "daemon.events":  # what it may hear anyway
-            require_send(self._manifest, kind)
-        call = Call(message.id, self._found.name, who=f"plugin {self._found.name}")
-        return await self._parts.dispatcher.answer(kind, body, call)
 
     def _tell(self, what: str, worker: str, body: Body) -> None:
         if self._link is not None:

@@ -5,8 +5,8 @@ from dataclasses import asdict
 
 from btc_ai.api.service import Body, Health
 from btc_ai.bus.codec import Envelope
-from btc_ai.daemon.context import Parts
-from btc_ai.daemon.workers import ProcessWorker
+from btc_ai.daemon.children.workers import ProcessWorker
+from btc_ai.daemon.hosting.context import Parts
 
 Answer = Callable[[Envelope], Awaitable[Body]]
 

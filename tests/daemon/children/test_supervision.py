@@ -15,10 +15,10 @@ import pytest
 from btc_ai.api.service import Health
 from btc_ai.api.step import StepStoppedError, WorkerFailedError
 from btc_ai.config import Supervision
-from btc_ai.daemon.deaths import OomWatch, Tally, cause_of
-from btc_ai.daemon.workers import ProcessWorker, StepError
+from btc_ai.daemon.children.deaths import OomWatch, Tally, cause_of
+from btc_ai.daemon.children.workers import ProcessWorker, StepError
+from tests.daemon.children.test_workers import STEPS, ignore, on_floor
 from tests.daemon.conftest import Floor, alive, children, descriptors, until, wait_for_end
-from tests.daemon.test_workers import STEPS, ignore, on_floor
 
 Body = dict[str, Any]
 

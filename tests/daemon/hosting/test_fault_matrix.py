@@ -71,7 +71,7 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
     file = root / "fault"
     file.write_text("none none")
     with open_house(root) as house, pytest.MonkeyPatch.context() as patch:
-        folder = str(Path(__file__).parents[1] / "faults")
+        folder = str(Path(__file__).parents[2] / "faults")
         patch.setenv("PYTHONPATH", os.pathsep.join([folder, os.environ.get("PYTHONPATH", "")]))
         patch.setenv("BTC_AI_FAULT_FILE", str(file))
         house.configure(PLUGINS={name: {"ISOLATION": "process"} for name in PLUGINS})

@@ -8,118 +8,34 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import zmq
 import zmq.asyncio
 
 from btc_ai.api.discovery import Found, discover
-from btc_ai.api.service import Body, Call, Command, Health, Worker
-from btc_ai.api.step import StepStoppedError, WorkerFailedError
-from btc_ai.bus.client import RemoteError
+from btc_ai.api.service import Body, Call, Command, Health
 from btc_ai.bus.codec import Envelope
 from btc_ai.bus.link import Link
-from btc_ai.config import Config, restore_config
-from btc_ai.daemon.context import ServiceContext
+from btc_ai.config import restore_config
+from btc_ai.daemon.children.stderr_log import StderrLog, forward_logging
 from btc_ai.daemon.dispatch import run_command
-from btc_ai.daemon.journal import SqliteJournal
-from btc_ai.daemon.loading import Loaded, checked_settings, description, load, settings_model
-from btc_ai.daemon.sinks import feed
-from btc_ai.daemon.stderr_log import StderrLog, forward_logging
+from btc_ai.daemon.hosting.isolated import IsolatedContext
+from btc_ai.daemon.hosting.loading import (
+    Loaded,
+    checked_settings,
+    description,
+    load,
+    settings_model,
+)
+from btc_ai.daemon.hosting.sinks import feed
 from btc_ai.errors import BtcAiError, PluginError
 from btc_ai.execution.child import die_with_parent
-from btc_ai.paths import journal_file, plugin_socket, runtime_dir
+from btc_ai.paths import plugin_socket, runtime_dir
 
 PARENT_VARIABLE = "BTC_AI_PLUGIN_PARENT"
 MEMORY_VARIABLE = "BTC_AI_PLUGIN_MEMORY_MB"
 ALIVE_EVERY_S = 1.0
 NICENESS = 5
-
-
-class IsolatedContext(ServiceContext):
-    """The Context of a service in a process of its own."""
-
-    def __init__(self, found: Found, config: Config, config_file: Path | None, runtime: Path,
-                 link: Link) -> None:  # fmt: skip
-        """Over the link to the daemon."""
-        assert found.manifest is not None
-        super().__init__(found.manifest, config, config_file, runtime, StderrLog())
-        self._link = link
-        self._journal: SqliteJournal | None = None
-        self._workers = 0
-        self.progress: dict[str, Callable[[Body], None]] = {}
-        self.health: dict[str, Callable[[Health], None]] = {}
-
-    @property
-    def journal(self) -> SqliteJournal:
-        """The job journal: the same file that the daemon writes."""
-        if self._journal is None:
-            self._journal = SqliteJournal(journal_file(self.config.MODELS_DIR))
-        return self._journal
-
-    def worker(
-        self, name: str, limit_s: float = 14.0, on_health: Callable[[Health], None] | None = None
-    ) -> Worker:
-        """A worker process, the daemon's child, which ends with this service."""
-        self._workers += 1
-        if on_health is not None:
-            self.health[str(self._workers)] = on_health
-        return LentWorker(self._link, self.progress, str(self._workers), name, limit_s)
-
-    def _publish(self, kind: str, body: Body, parent_id: str | None) -> None:
-        if not self._link.tell("plugin.event", {"kind": kind, "body": body}, parent_id):
-            self._tell_dropped(self._link.dropped)
-
-    def _tell_dropped(self, dropped: int) -> None:
-        """Log the first, the second, the fourth, …: a flood of events is to be no flood of logs."""
-        if dropped & (dropped - 1) == 0:
-            self.log.warning("events dropped: too many are unsent", dropped=dropped)
-
-    async def _call(self, kind: str, body: Body) -> Body:
-        return await self._link.ask("plugin.call", {"kind": kind, "body": body})
-
-    async def close(self) -> None:
-        """End what the service left running."""
-        await super().close()
-        if self._journal is not None:
-            self._journal.close()
-
-
-class LentWorker:
-    """A `btc_ai.api.service.Worker` that the daemon runs for this process."""
-
-    def __init__(
-        self, link: Link, progress: dict[str, Callable[[Body], None]], key: str, name: str,
-        limit_s: float,
-    ) -> None:  # fmt: skip
-        """Starts with its first step."""
-        self._link, self._progress = link, progress
-        self._key = key
-        self._worker: Body = {"worker": key, "name": name, "limit_s": limit_s}
-
-    async def run(
-        self, function: str, arguments: Body, on_progress: Callable[[Body], None]
-    ) -> Body:
-        """Run one step."""
-        self._progress[self._key] = on_progress
-        return await self._ask("run", function=function, arguments=arguments)
-
-    async def stop(self) -> None:
-        """Stop the step at a checkpoint."""
-        await self._ask("stop")
-
-    async def close(self) -> None:
-        """End the process."""
-        await self._ask("close")
-
-    async def _ask(self, what: str, **more: Any) -> Body:
-        try:
-            return await self._link.ask(f"plugin.worker_{what}", self._worker | more)
-        except RemoteError as error:
-            for kind in (StepStoppedError, WorkerFailedError):
-                if error.code == kind.code:
-                    raise kind(str(error)) from None
-            raise
 
 
 class PluginMain:

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from btc_ai.api.step import StepStoppedError, WorkerFailedError
-from btc_ai.daemon.deaths import Tally
-from btc_ai.daemon.workers import StepError
+from btc_ai.daemon.children.deaths import Tally
+from btc_ai.daemon.children.workers import StepError
 from tests.daemon.conftest import (
     REPOSITORY,
     Floor,
@@ -138,7 +138,7 @@ def test_tally_counts_deaths_without_progress_however_far_apart(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clock = iter(range(0, 10_000, 100))
-    monkeypatch.setattr("btc_ai.daemon.deaths.time.monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr("btc_ai.daemon.children.deaths.time.monotonic", lambda: float(next(clock)))
     tally = Tally()
     for _ in range(10):
         tally.record("x")

@@ -16,11 +16,11 @@ from btc_ai.bus.broker import Broker
 from btc_ai.bus.codec import Envelope
 from btc_ai.bus.subscriber import listen
 from btc_ai.config import Config, load_config
+from btc_ai.daemon.children.workers import ProcessWorker
 from btc_ai.daemon.dispatch import Dispatcher
 from btc_ai.daemon.journal import SqliteJournal
 from btc_ai.daemon.logs import logger
 from btc_ai.daemon.tasks import Tasks
-from btc_ai.daemon.workers import ProcessWorker
 from btc_ai.errors import BtcAiError, PluginError
 
 PAGE = 1000

@@ -11,9 +11,10 @@ import pytest
 from btc_ai.api.messages import Event
 from btc_ai.api.service import Call
 from btc_ai.config import Config, PluginSection
-from btc_ai.daemon.context import Parts
 from btc_ai.daemon.dispatch import CommandError
-from btc_ai.daemon.host import PluginHost, Record
+from btc_ai.daemon.hosting.context import Parts
+from btc_ai.daemon.hosting.host import PluginHost
+from btc_ai.daemon.hosting.record import Record
 from btc_ai.daemon.journal import SqliteJournal
 from btc_ai.errors import PluginError
 from tests.api.conftest import GOOD, Site

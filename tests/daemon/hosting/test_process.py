@@ -16,8 +16,9 @@ from btc_ai.api.service import Call, Command
 from btc_ai.config import Config, PluginSection, Supervision
 from btc_ai.daemon.bus_commands import BusCommands
 from btc_ai.daemon.commands import Nothing
-from btc_ai.daemon.context import Parts
-from btc_ai.daemon.host import PluginHost, Record
+from btc_ai.daemon.hosting.context import Parts
+from btc_ai.daemon.hosting.host import PluginHost
+from btc_ai.daemon.hosting.record import Record
 from btc_ai.daemon.journal import SqliteJournal
 from btc_ai.errors import BtcAiError, PluginError
 from btc_ai.paths import journal_file
@@ -355,7 +356,7 @@ def test_it_writes_the_same_journal(site: Site, tmp_path: Path) -> None:
 def test_it_is_given_up_after_five_deaths_and_can_be_enabled_again(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("btc_ai.daemon.deaths.MAX_DELAY_S", 0.05)
+    monkeypatch.setattr("btc_ai.daemon.children.deaths.MAX_DELAY_S", 0.05)
     site.install("apart", CODE)
 
     async def work(host: PluginHost, here: Floor, parts: Parts) -> None:
@@ -380,7 +381,7 @@ def test_it_is_stalled_and_ready_again(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limits = Supervision(STALLED_AFTER=2, KILL_STALLED_AFTER=60)
-    monkeypatch.setattr("btc_ai.daemon.plugin_process.SILENCE", limits)
+    monkeypatch.setattr("btc_ai.daemon.hosting.process.SILENCE", limits)
     site.install("apart", CODE)
 
     async def work(host: PluginHost, here: Floor, parts: Parts) -> None:
@@ -399,7 +400,7 @@ def test_it_is_killed_once_its_silence_has_lasted(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limits = Supervision(STALLED_AFTER=2, KILL_STALLED_AFTER=3)
-    monkeypatch.setattr("btc_ai.daemon.plugin_process.SILENCE", limits)
+    monkeypatch.setattr("btc_ai.daemon.hosting.process.SILENCE", limits)
     site.install("apart", CODE)
 
     async def work(host: PluginHost, here: Floor, parts: Parts) -> None:
