@@ -70,7 +70,7 @@ class Reload:
         self.config = config
         self._log.info("configuration read anew", applied=applied, next_job=next_job)
         if waiting:
-            self._log.warning("changes wait for a restart", keys=", ".join(waiting))
+            self._log.warning("changes wait for a restart", settings=", ".join(waiting))
         return {"applied": applied, "next_job": next_job, "restart": waiting}
 
     def _apply(self, config: Config, changed: list[str]) -> list[str]:
@@ -81,7 +81,7 @@ class Reload:
             try:
                 apply(config)
             except BtcAiError as error:
-                self._log.warning("change cannot be applied", key=key, reason=str(error))
+                self._log.warning("change cannot be applied", setting=key, reason=str(error))
             else:
                 applied += mine
         return sorted(set(applied))
