@@ -172,6 +172,13 @@ def test_keys_that_are_there(house: House) -> None:
     assert "chmod 700" in house.run(*third, "--address", "x", code=1)
 
 
+def test_a_key_that_cannot_be_told_is_not_kept(house: House) -> None:
+    new_key(house, "ann", "operator")
+    (house.root / "Keys/server.json").write_text("{}")
+    assert "holds no key pair" in house.run("keys", "new", "bob", "--role", "viewer", code=1)
+    assert [one["name"] for one in house.json("keys", "list")] == ["ann"]
+
+
 def test_no_keys_no_door(house: House) -> None:
     house.configure(REMOTE={"ENABLED": True})
     assert "btc-ai keys new" in house.run("daemon", "start", code=1)
