@@ -36,7 +36,7 @@ def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
     try:
-        with pytest.raises(ConfigError, match="cannot write .*File too large"):
+        with pytest.raises(ConfigError, match=r"cannot write .*File too large"):
             set_plugin(path, "able", enabled=True)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
