@@ -209,6 +209,8 @@ def test_stop_while_training_then_resume_then_the_watchdog(service: Machine) -> 
     assert service.show("NRestarts") == "1", "the watchdog bites a daemon that is well"
     assert service.json("show")["state"] == "running"
     service.btc_ai("stop", user="alice")
+    audit = (service.root / "var/log/btc-ai/btc_ai.log").read_text()
+    assert "command=training.stop outcome=done who=uid 65534 pid " in audit, "as security.md says"
 
 
 def test_a_lost_socket_ends_in_a_restart(service: Machine) -> None:
