@@ -90,6 +90,7 @@ def test_disabled_stays_disabled_until_it_is_enabled(house: House, site: Site) -
     assert written["BUFFER_SIZE"] == house.config["BUFFER_SIZE"]
 
 
+@pytest.mark.slow
 def test_a_daemon_that_does_not_answer_is_not_taken_for_none(house: House, site: Site) -> None:
     site.install("able")
     house.run("daemon", "start")
@@ -99,7 +100,6 @@ def test_a_daemon_that_does_not_answer_is_not_taken_for_none(house: House, site:
     try:
         said = house.run("plugins", "disable", "able", code=3)
         assert "did not answer daemon.status" in said and "no daemon runs" not in said
-        assert "did not answer" in house.run("plugins", "list", code=3)
     finally:
         os.kill(pid, signal.SIGCONT)
 
@@ -150,7 +150,8 @@ def test_a_sub_command_that_cannot_be_loaded_is_said(house: House, site: Site) -
 
 def test_settings_are_checked_with_the_configuration(house: House, site: Site) -> None:
     model = (
-        "import sys\nfrom pydantic import BaseModel\nfrom btc_ai.api import hookimpl\n"
+        "import os, sys\nfrom pydantic import BaseModel\nfrom btc_ai.api import hookimpl\n"
+        "print('hello')\nos.write(1, b'there')\n"
         "class Settings(BaseModel):\n    port: int\n"
         "@hookimpl\ndef btc_ai_settings():\n    return Settings\nplugin = sys.modules[__name__]\n"
     )
