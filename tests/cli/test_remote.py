@@ -81,7 +81,8 @@ def test_a_run_from_afar(open_house: House) -> None:
 
 def test_what_is_about_this_machine_does_not_go_with_a_host(open_house: House) -> None:
     for arguments in (
-        ("data", "list"), ("config", "show"), ("keys", "list"), ("daemon", "start"),
+        ("doctor",), ("service", "status"), ("data", "list"), ("config", "show"),
+        ("keys", "list"), ("daemon", "start"),
         ("daemon", "run"), ("daemon", "restart"), ("study", "report", "--output", "x"),
     ):  # fmt: skip
         assert "does not go with --host" in remote(open_house, "ann", *arguments, code=2)
