@@ -1,9 +1,11 @@
 """Commands and events over TCP: who comes in, who does not, and from when on."""
 
 import asyncio
+import secrets
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,15 +31,14 @@ class Anything(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-def free_ports(count: int = 2) -> list[int]:
-    held = [socket.socket() for _ in range(count)]
-    try:
-        for one in held:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in held]
-    finally:
-        for one in held:
-            one.close()
+def free_ports() -> tuple[int, int]:
+    """Two ports that are free, and that the kernel gives to nobody: it picks from 32768 on."""
+    while True:
+        first = 20_000 + 2 * secrets.randbelow(6000)
+        with suppress(OSError), socket.socket() as one, socket.socket() as other:
+            one.bind(("127.0.0.1", first))
+            other.bind(("127.0.0.1", first + 1))
+            return first, first + 1
 
 
 class Gateway:
