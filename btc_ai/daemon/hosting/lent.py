@@ -7,6 +7,10 @@ from btc_ai.api.service import Body, Health
 from btc_ai.bus.codec import Envelope
 from btc_ai.daemon.children.workers import ProcessWorker
 from btc_ai.daemon.hosting.context import Parts
+from btc_ai.errors import PluginError
+
+AT_ONCE = 8
+NAME_LENGTH = 64
 
 Answer = Callable[[Envelope], Awaitable[Body]]
 
@@ -43,13 +47,16 @@ class LentWorkers:
         return {}
 
     def _worker(self, body: Body) -> ProcessWorker:
-        key = body["worker"]
+        key, name = str(body["worker"]), str(body["name"])[:NAME_LENGTH]
         if key not in self._workers:
+            self._workers = {one: it for one, it in self._workers.items() if not it.ended}
+            if len(self._workers) >= AT_ONCE:
+                raise PluginError(f"a plugin has {AT_ONCE} workers at once, at most")
 
             def hear(health: Health) -> None:
                 self._tell("health", key, asdict(health))
 
-            self._workers[key] = self._parts.worker(body["name"], body["limit_s"], hear)
+            self._workers[key] = self._parts.worker(name, float(body["limit_s"]), hear)
         return self._workers[key]
 
     @property
