@@ -97,6 +97,16 @@ class Service:
                 return await worker.run(body.kind, body.body, self.said.append)
             finally:
                 await worker.close()
+        if body.what == "impatient":
+            worker = self.context.worker("apart.work")
+            first = asyncio.create_task(worker.run(body.kind, body.body, self.said.append))
+            while not self.said:
+                await asyncio.sleep(0.01)
+            first.cancel()
+            try:
+                return await worker.run("tests.daemon.steps:double", {"value": 4}, self.said.append)
+            finally:
+                await worker.close()
         if body.what == "begin":
             self.worker = self.context.worker("apart.work")
             self.context.spawn("work", self.work(body))
@@ -324,6 +334,16 @@ def test_it_has_workers_and_hears_their_progress(site: Site, tmp_path: Path) -> 
     hosted(tmp_path, work)
 
 
+def test_a_step_it_waits_for_no_more_is_ended(site: Site, tmp_path: Path) -> None:
+    site.install("apart", CODE)
+
+    async def work(host: PluginHost, here: Floor, parts: Parts) -> None:
+        asked = ask(here, "impatient", "tests.daemon.steps:until_stopped")
+        assert (await asyncio.wait_for(asked, 20))["value"] == 8
+
+    hosted(tmp_path, work)
+
+
 def test_its_workers_end_with_it(site: Site, tmp_path: Path) -> None:
     site.install("apart", CODE)
 
@@ -405,9 +425,18 @@ def test_it_is_killed_once_its_silence_has_lasted(
 
     async def work(host: PluginHost, here: Floor, parts: Parts) -> None:
         pid = (await look(here))["pid"]
+        states: list[str] = []
+        change = host._set
+
+        def note(one: Record, state: str, detail: str) -> None:
+            states.append(state)
+            change(one, state, detail)
+
+        monkeypatch.setattr(host, "_set", note)
         with pytest.raises(BtcAiError, match="has died"):
             await ask(here, "hang", seconds=60)
         assert (await look(here))["pid"] != pid
+        assert states == ["stalled", "restarting", "ready"]
         assert record(host).as_body()["deaths"] == {"silent for 3 s": 1}
 
     hosted(tmp_path, work)
