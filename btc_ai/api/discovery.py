@@ -18,6 +18,8 @@ from btc_ai.names import BUILTIN_EXECUTORS, BUILTIN_LEARNERS
 
 GROUP = "btc_ai.plugins"
 MANIFEST = "btc_ai_plugin.json"
+RESERVED = ("broker", "bus", "cli", "daemon", "plugin", "reply", "test", "worker")
+"""Names with which messages begin that are no plugin's."""
 
 Added = Literal["features", "executors", "learners", "markets"]
 """What a plugin adds by name; the name's key in its manifest, and the end of its hook's."""
@@ -80,6 +82,13 @@ class Manifest(BaseModel):
         default_factory=Permissions, description="What it may do beyond what is its own"
     )
 
+    @field_validator("name")
+    @classmethod
+    def _is_free(cls, value: str) -> str:
+        if value in RESERVED:
+            raise ValueError(f"is taken by BTC-AI itself, as are {', '.join(RESERVED)}")
+        return value
+
     @field_validator("api")
     @classmethod
     def _is_range(cls, value: str) -> str:
@@ -119,7 +128,7 @@ class Found:
     @property
     def bundled(self) -> bool:
         """Whether it is part of BTC-AI."""
-        return self.entry_point.module.startswith("btc_ai.plugins.")
+        return is_bundled(self.entry_point)
 
     def load(self) -> object:
         """Import the plugin. Whatever its import raises comes through."""
@@ -127,13 +136,23 @@ class Found:
 
 
 def discover() -> list[Found]:
-    """Every plugin of the entry-point group, by name; of two with one name, neither is usable."""
+    """Every plugin of the entry-point group, by name.
+
+    Of two with one name neither is usable, but a bundled one, whose name nobody can take.
+    """
     points = sorted(set(entry_points(group=GROUP)), key=lambda one: (one.name, one.value))
-    times = Counter(point.name for point in points)
+    bundled = {point.name for point in points if is_bundled(point)}
+    usual = [one for one in points if is_bundled(one) or one.name not in bundled]
+    times = Counter(point.name for point in usual)
     twice = "another installed package offers a plugin of that name; remove one of them"
     return [
-        _found(point) if times[point.name] == 1 else Found(point, None, twice) for point in points
+        _found(point) if times[point.name] == 1 else Found(point, None, twice) for point in usual
     ]
+
+
+def is_bundled(point: EntryPoint) -> bool:
+    """Whether an entry point names a plugin that is part of BTC-AI."""
+    return point.value.startswith("btc_ai.plugins.")
 
 
 def added(what: Added) -> tuple[str, ...]:

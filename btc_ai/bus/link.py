@@ -11,6 +11,11 @@ from btc_ai.bus.codec import Body, Envelope, FrameError, decode, encode
 from btc_ai.errors import BtcAiError
 
 UNSENT = 1000
+ANSWERING = 32
+"""Requests of the other end that are answered at once, at most."""
+BYTES_A_MESSAGE = 1000
+"""A long message counts as so many short ones."""
+MAX_REASON = 1000
 LISTEN_S = 0.1
 
 Answer = Callable[[Envelope], Awaitable[Body]]
@@ -39,24 +44,34 @@ class Link:
         self._rate = rate
         self._waiting: dict[str, asyncio.Future[Body]] = {}
         self._answering: set[asyncio.Task[None]] = set()
-        self._unsent = 0
+        self._unsent = self._complaints = 0
         self.dropped = 0
         self._heard = heard
 
     async def serve(self) -> None:
         """Take what comes, for ever. What is no message of the other end's is passed over."""
-        taken, since = 0, time.monotonic()
+        taken, since = 0.0, time.monotonic()
         while True:
             frame = await self._socket.recv()
             self._heard()
             try:
                 self._take(decode(frame))
             except Exception as error:  # noqa: BLE001  # a fence: the other end may be broken
-                self._log.warning("message passed over", error=f"{type(error).__name__}: {error}")
-            taken += 1
-            if self._rate is not None and taken >= self._rate * LISTEN_S:
+                self._complain("message passed over", f"{type(error).__name__}: {error}")
+            if self._rate is None:
+                continue
+            taken += 1 + len(frame) / BYTES_A_MESSAGE
+            if taken >= self._rate * LISTEN_S:
                 await asyncio.sleep(max(0.0, since + LISTEN_S - time.monotonic()))
-                taken, since = 0, time.monotonic()
+                taken, since = 0.0, time.monotonic()
+            else:
+                await asyncio.sleep(0)
+
+    def _complain(self, event: str, error: str) -> None:
+        """Log the first, the second, the fourth, …: the other end may be broken for good."""
+        self._complaints += 1
+        if self._complaints & (self._complaints - 1) == 0:
+            self._log.warning(event, error=error[:MAX_REASON], times=self._complaints)
 
     def _take(self, message: Envelope) -> None:
         if message.kind in ("plugin.result", "plugin.error"):
@@ -66,6 +81,10 @@ class Link:
         elif notice := self._notices.get(message.kind):
             notice(message)
         elif answer := self._requests.get(message.kind):
+            if len(self._answering) >= ANSWERING:
+                refused = {"code": "busy", "message": "too many requests at once; try again"}
+                self.tell("plugin.error", refused, message.id)
+                return
             task = asyncio.create_task(self._answer(answer, message), name=message.kind)
             self._answering.add(task)
             task.add_done_callback(self._answering.discard)
@@ -76,7 +95,7 @@ class Link:
         except BtcAiError as error:
             kind, body = "plugin.error", {"code": error.code, "message": str(error)}
         except Exception as error:  # noqa: BLE001  # a fence: the other end may be broken
-            self._log.error("request failed", request=message.kind, exc_info=True)
+            self._complain(f"request {message.kind} failed", f"{type(error).__name__}: {error}")
             kind, body = "plugin.error", {"code": "internal", "message": type(error).__name__}
         try:
             frame = encode(Envelope(kind, body, self._source, message.id))

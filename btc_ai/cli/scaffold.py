@@ -5,6 +5,7 @@ from pathlib import Path
 
 from btc_ai import __version__
 from btc_ai.api import API_VERSION
+from btc_ai.api.discovery import RESERVED, discover
 from btc_ai.errors import UsageError
 
 TEMPLATES = Path(__file__).parent / "templates" / "plugin"
@@ -24,6 +25,8 @@ def write_plugin(name: str, folder: Path) -> list[Path]:
             f"{name!r} is no name of a plugin with commands; use at most 32 of a-z, 0-9 and _, "
             "a letter first"
         )
+    if name in (taken := (*RESERVED, *(found.name for found in discover()))):
+        raise UsageError(f"{name!r} is taken; choose another name than {', '.join(taken)}")
     if folder.exists():
         raise UsageError(f"{folder} is there already; name another with --output")
     words = {

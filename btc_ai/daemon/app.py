@@ -21,7 +21,7 @@ from btc_ai.daemon.hosting.context import Parts
 from btc_ai.daemon.hosting.host import PluginHost
 from btc_ai.daemon.journal import SqliteJournal
 from btc_ai.daemon.lock import Lock, make_private
-from btc_ai.daemon.logs import hide_secrets, logger, set_level, start_logging, stop_logging
+from btc_ai.daemon.logs import logger, set_level, start_logging, stop_logging
 from btc_ai.daemon.reload import Reload
 from btc_ai.daemon.systemd import Notifier, keep_watch
 from btc_ai.daemon.tasks import Tasks
@@ -61,7 +61,7 @@ async def serve(config_option: Path | None, *, console: bool, on_ready: Callable
 
         parts = Parts(config, config_file, runtime, journal, broker, dispatcher)
         host = PluginHost(parts)
-        reload.register("PLUGINS", lambda new: _apply_plugins(new, host))
+        reload.register("PLUGINS", host.apply)
         own = DaemonCommands(parts, host, reload, stop, managed=notifier.managed)
         dispatcher.add(own.commands())
         dispatcher.add(BusCommands(broker, dispatcher, config.KEYS_DIR, door).commands())
@@ -102,11 +102,6 @@ def _open_bus(
 
 def _secrets(config: Config) -> set[str]:
     return secrets_of({name: one.SETTINGS for name, one in config.PLUGINS.items()})
-
-
-def _apply_plugins(config: Config, host: PluginHost) -> None:
-    hide_secrets(_secrets(config))
-    host.apply(config)
 
 
 def _handle_signals(stop: asyncio.Event, reload: Reload) -> None:

@@ -53,11 +53,11 @@ def start_logging(
 
 
 def hide_secrets(secrets: Iterable[str]) -> None:
-    """Hide these, and none else, from now on."""
-    hide = Redactor(secrets)
+    """Hide these too from now on; those of before may still be in use somewhere."""
     for handler in logging.getLogger().handlers:
-        if isinstance(handler.formatter, _Hiding):
-            handler.formatter.hide = hide
+        if isinstance(formatter := handler.formatter, _Hiding):
+            formatter.secrets |= frozenset(secrets)
+            formatter.hide = Redactor(formatter.secrets)
 
 
 def set_level(config: Config) -> None:
@@ -120,7 +120,8 @@ def _indent(text: str) -> str:
 class _Hiding(logging.Formatter):
     """What writes no secrets."""
 
-    hide = Redactor(())
+    secrets: frozenset[str] = frozenset()
+    hide = Redactor()
 
 
 class _JournalLine(_Hiding):

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from btc_ai.api.discovery import (
+    RESERVED,
     added,
     discover,
     known_features,
@@ -103,3 +104,27 @@ def test_features_of_usable_plugins_are_known(site: Site) -> None:
     assert known[: len(BUILTIN_FEATURES)] == BUILTIN_FEATURES
     assert {"moon", "sun"} <= set(known) and "fossil" not in known
     assert "plugin_tides" not in sys.modules
+
+
+@pytest.mark.parametrize("name", RESERVED)
+def test_a_name_that_messages_begin_with_is_no_plugins(site: Site, name: str) -> None:
+    site.install(name)
+    found = next(one for one in discover() if one.name == name)
+    assert found.problem and "is taken by BTC-AI itself" in found.problem
+
+
+def test_nobody_can_take_a_bundled_plugins_name(site: Site) -> None:
+    site.install("training")
+    [found] = [one for one in discover() if one.name == "training"]
+    assert found.bundled and not found.problem
+
+
+def test_of_two_strangers_with_one_name_neither_is_usable(site: Site) -> None:
+    site.install("able")
+    other = site.folder / "other-1.dist-info"
+    other.mkdir()
+    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: other\nVersion: 1\n")
+    (other / "entry_points.txt").write_text("[btc_ai.plugins]\nable = other:plugin\n")
+    found = [one for one in discover() if one.name == "able"]
+    assert len(found) == 2
+    assert all(one.problem and "another installed package" in one.problem for one in found)

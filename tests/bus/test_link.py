@@ -12,7 +12,7 @@ import zmq.asyncio
 
 from btc_ai.bus.client import RemoteError
 from btc_ai.bus.codec import Envelope
-from btc_ai.bus.link import UNSENT, Link
+from btc_ai.bus.link import ANSWERING, UNSENT, Link
 from btc_ai.errors import PluginError, UsageError
 from tests.daemon.conftest import Records
 
@@ -81,8 +81,10 @@ def run(work: Callable[[Link, Link, Records, Any], Awaitable[None]], **more: Any
 
 def test_each_request_gets_its_own_answer() -> None:
     async def work(one: Link, two: Link, log: Records, sockets: Any) -> None:
-        answers = await asyncio.gather(*(one.ask("a.double", {"value": n}) for n in range(300)))
-        assert [answer["value"] for answer in answers] == [2 * n for n in range(300)]
+        for first in range(0, 300, ANSWERING):
+            numbers = range(first, first + ANSWERING)
+            answers = await asyncio.gather(*(one.ask("a.double", {"value": n}) for n in numbers))
+            assert [answer["value"] for answer in answers] == [2 * n for n in numbers]
 
     run(work)
 
@@ -135,7 +137,7 @@ def test_what_is_no_message_is_passed_over() -> None:
         one.tell("a.wrong", {})
         one.tell("a.unknown", {})
         assert (await one.ask("a.double", {"value": 1}))["value"] == 2
-        assert len(log.of("warning")) == 4
+        assert log.kept[-1][2]["times"] == 4
 
     run(work, notices={"a.wrong": wrong})
 

@@ -66,7 +66,7 @@ class PluginMain:
     async def run(self) -> None:
         """Serve until the daemon asks for the end."""
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_IGN)  # the daemon decides
+            signal.signal(number, lambda *_: None)  # the daemon decides
         serving = asyncio.create_task(self._link.serve(), name="link")
         self._link.tell("plugin.hello", {"pid": os.getpid()})
         alive = asyncio.create_task(self._tell_alive(), name="alive")
@@ -122,9 +122,9 @@ class PluginMain:
             StderrLog().error("plugin does not stop", exc_info=True)
             raise PluginError(f"{type(error).__name__}: {error}"[:1000]) from None
         finally:
+            asyncio.get_running_loop().call_later(0.05, self._end.set)  # the reply goes first
             if self._context is not None:
                 await self._context.close()
-            asyncio.get_running_loop().call_later(0.05, self._end.set)  # the reply goes first
         return {}
 
     def _progress(self, message: Envelope) -> None:

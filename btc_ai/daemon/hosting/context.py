@@ -45,7 +45,9 @@ class Parts:
 
     def read_config(self) -> Config:
         """The configuration as its file is now. Raises ConfigError."""
-        return _as_now(self.config, self.config_file)
+        if self.config_file is None:
+            return self.config
+        return load_config(self.config_file, **known_names())
 
     def worker(
         self, name: str, limit_s: float, on_health: Callable[[Health], None] | None
@@ -63,8 +65,13 @@ class Parts:
         )  # fmt: skip
 
 
-def _as_now(config: Config, config_file: Path | None) -> Config:
-    return config if config_file is None else load_config(config_file, **known_names())
+def visible_to(name: str, config: Config) -> Config:
+    """The configuration without the settings of other plugins, which may be secret."""
+    sections = {
+        one: section if one == name else section.model_copy(update={"SETTINGS": {}})
+        for one, section in config.PLUGINS.items()
+    }
+    return config.model_copy(update={"PLUGINS": sections})
 
 
 @dataclass
@@ -91,7 +98,9 @@ class ServiceContext(ABC):
 
     def read_config(self) -> Config:
         """The configuration as its file is now."""
-        return _as_now(self.config, self.config_file)
+        if self.config_file is None:
+            return self.config
+        return visible_to(self.name, load_config(self.config_file, **known_names()))
 
     def publish(self, event: Event, *, parent_id: str | None = None) -> None:
         """Publish an event under the plugin's own name."""
@@ -177,9 +186,8 @@ class LocalContext(ServiceContext):
 
     def __init__(self, manifest: Manifest, parts: Parts) -> None:
         """Over the daemon's parts."""
-        super().__init__(
-            manifest, parts.config, parts.config_file, parts.runtime, logger(manifest.name)
-        )
+        config = visible_to(manifest.name, parts.config)
+        super().__init__(manifest, config, parts.config_file, parts.runtime, logger(manifest.name))
         self._parts = parts
         self.workers: list[ProcessWorker] = []
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import importlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
 from typing import Any
 
 from btc_ai.api.discovery import discover
@@ -10,14 +11,15 @@ from btc_ai.api.messages import PluginState
 from btc_ai.api.service import Command
 from btc_ai.config import Config, PluginSection
 from btc_ai.daemon.children.workers import ProcessWorker
-from btc_ai.daemon.hosting.context import LocalContext, Parts
+from btc_ai.daemon.hosting.context import LocalContext, Parts, visible_to
 from btc_ai.daemon.hosting.loading import Loaded, load
 from btc_ai.daemon.hosting.process import PluginProcess
 from btc_ai.daemon.hosting.record import FAULTY, SETTLED, UNUSABLE, Record
 from btc_ai.daemon.hosting.sinks import feed
-from btc_ai.daemon.logs import logger
+from btc_ai.daemon.logs import hide_secrets, logger
 from btc_ai.daemon.tasks import Tasks
 from btc_ai.errors import PluginError, UsageError
+from btc_ai.redaction import secrets_of
 
 START_LIMIT_S = 10.0
 STOP_LIMIT_S = 60.0
@@ -37,7 +39,7 @@ class PluginHost:
         self._start_limit_s, self._stop_limit_s = start_limit_s, stop_limit_s
         self._log = logger("host")
         self._tasks = Tasks(self._log)
-        self._there: dict[str, asyncio.Event] = {}
+        self._stopping = False
         self.records: list[Record] = []
 
     @property
@@ -73,21 +75,21 @@ class PluginHost:
         if name in found and all(one.name != name for one in self.records):
             self.records.append(Record(found[name], state="disabled"))
         record = self.record(name)
-        if record.state in ("ready", "idle", "stalled", "starting"):
-            return record
-        await self._stop(record)
-        record.found = found.get(name, record.found)
-        self._load(record, self._parts.read_config())
-        await self._start(record)
-        await self._there[name].wait()
+        async with self._steering(record):
+            if record.state in ("ready", "idle", "stalled", "starting", "restarting"):
+                return record
+            record.found = found.get(name, record.found)
+            await self._anew(record, self._parts.read_config())
+        await record.there.wait()
         return record
 
     async def disable(self, name: str) -> Record:
         """Stop a plugin; its commands are known no more."""
         record = self.record(name)
-        await self._stop(record)
-        record.section = record.section.model_copy(update={"ENABLED": False})
-        self._set(record, "disabled", "")
+        async with self._steering(record):
+            await self._stop(record)
+            record.section = record.section.model_copy(update={"ENABLED": False})
+            self._set(record, "disabled", "")
         return record
 
     def apply(self, config: Config) -> None:
@@ -97,16 +99,32 @@ class PluginHost:
                 self._tasks.spawn(f"apply {record.name}", self._apply(record, config))
 
     async def _apply(self, record: Record, config: Config) -> None:
+        async with self._steering(record):
+            await self._anew(record, config)
+
+    @asynccontextmanager
+    async def _steering(self, record: Record) -> AsyncIterator[None]:
+        """One at a time stops or starts a plugin. Raises PluginError once the daemon stops."""
+        async with record.lock:
+            if self._stopping:
+                raise PluginError("the daemon is stopping")
+            yield
+
+    async def _anew(self, record: Record, config: Config) -> None:
         await self._stop(record)
         self._load(record, config)
         await self._start(record)
 
     def _load(self, record: Record, config: Config) -> None:
         found, name = record.found, record.name
-        self._there[name] = asyncio.Event()
-        self._parts.dispatcher.expect(name, self._there[name], record.why_not)
+        self._offer(record, ())
+        record.there.set()  # whoever waited for what it was before
+        record.there = asyncio.Event()
+        self._parts.dispatcher.expect(name, record.there, record.why_not)
+        record.state, record.detail = "starting", ""
         record.context, record.loaded, record.process = None, None, None
         section = record.section = config.plugin(name)
+        hide_secrets(secrets_of(section.SETTINGS))
         if found.problem or found.manifest is None:
             self._set(record, "refused", found.problem or "")
         elif not section.ENABLED:
@@ -114,18 +132,21 @@ class PluginHost:
         elif not found.manifest.service:
             self._set(record, "idle", "")
         elif (section.ISOLATION or ("daemon" if found.bundled else "process")) == "process":
-            record.process = self._process(record, section)
+            record.process = self._process(record, config)
         else:
             self._load_here(record, LocalContext(found.manifest, self._parts), section)
 
-    def _process(self, record: Record, section: PluginSection) -> PluginProcess:
+    def _process(self, record: Record, config: Config) -> PluginProcess:
+        """A process that sees what the daemon started with, and its own section as it is now."""
+        seen = self._parts.config.model_copy(update={"PLUGINS": config.PLUGINS})
+
         def changed(state: str, detail: str) -> None:
             if state == "ready" and record.process is not None:
                 self._offer(record, record.process.commands)
             self._set(record, state, detail)
 
         return PluginProcess(
-            record.found, section, self._parts, changed,
+            record.found, visible_to(record.name, seen), self._parts, changed,
             start_limit_s=self._start_limit_s,
             stop_limit_s=min(self._stop_limit_s, PROCESS_STOP_LIMIT_S),
         )  # fmt: skip
@@ -141,9 +162,11 @@ class PluginHost:
             self._set(record, "broken", f"{type(error).__name__}: {error}")
 
     def _offer(self, record: Record, commands: Iterable[Command]) -> None:
+        """Put these commands of a plugin into the table, in place of those it has there."""
         self._parts.dispatcher.remove(record.commands)
-        record.commands = tuple(commands)
-        self._parts.dispatcher.add(record.commands)
+        record.commands = ()
+        self._parts.dispatcher.add(made := tuple(commands))
+        record.commands = made
 
     async def _start(self, record: Record) -> None:
         if record.process is not None:
@@ -181,7 +204,7 @@ class PluginHost:
         if state in UNUSABLE:
             self._offer(record, ())
         if state in SETTLED:
-            self._there[record.name].set()
+            record.there.set()
         level = self._log.error if state in FAULTY else self._log.info
         level("plugin", plugin=record.name, state=state, detail=detail)
         event = PluginState(name=record.name, state=state, detail=detail[:1000])
@@ -189,13 +212,18 @@ class PluginHost:
 
     async def stop(self) -> None:
         """Stop the services in reverse order, each within its limit; processes side by side."""
+        self._stopping = True
         await self._tasks.cancel()
-        apart = [self._stop(one) for one in self.records if one.process is not None]
-        stopping = asyncio.gather(*apart)
+        apart = [one for one in self.records if one.process is not None]
+        stopping = asyncio.gather(*map(self._stop_for_good, apart))
         for record in reversed(self.records):
-            if record.process is None:
-                await self._stop(record)
+            if record not in apart:
+                await self._stop_for_good(record)
         await stopping
+
+    async def _stop_for_good(self, record: Record) -> None:
+        async with record.lock:
+            await self._stop(record)
 
     async def _stop(self, record: Record) -> None:
         if record.process is not None:

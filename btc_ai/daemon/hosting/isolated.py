@@ -96,6 +96,7 @@ class LentWorker:
     async def close(self) -> None:
         """End the process."""
         await self._ask("close")
+        self._progress.pop(self._key, None)
 
     async def _ask(self, what: str, **more: Any) -> Body:
         try:

@@ -8,6 +8,10 @@ from btc_ai.api.service import Body, Health
 from btc_ai.bus.codec import Envelope
 from btc_ai.daemon.children.workers import ProcessWorker
 from btc_ai.daemon.hosting.context import Parts
+from btc_ai.errors import PluginError
+
+AT_ONCE = 8
+NAME_LENGTH = 64
 
 Answer = Callable[[Envelope], Awaitable[Body]]
 
@@ -36,15 +40,19 @@ class LentWorkers:
         return {"plugin.worker_cancel": self._cancel}
 
     async def _run(self, message: Envelope) -> Body:
-        body, key = message.body, message.body["worker"]
+        body, key = message.body, str(message.body["worker"])
         self._asking[key] = asyncio.current_task()
-        return await self._worker(body).run(
-            body["function"], body["arguments"], lambda said: self._tell("progress", key, said)
-        )
+        try:
+            return await self._worker(body).run(
+                body["function"], body["arguments"], lambda said: self._tell("progress", key, said)
+            )
+        finally:
+            if self._asking.get(key) is asyncio.current_task():
+                del self._asking[key]
 
     def _cancel(self, message: Envelope) -> None:
         """Nobody waits for a worker's step any more."""
-        if asking := self._asking.pop(message.body["worker"], None):
+        if asking := self._asking.get(str(message.body["worker"])):
             asking.cancel()
 
     async def _stop(self, message: Envelope) -> Body:
@@ -56,13 +64,16 @@ class LentWorkers:
         return {}
 
     def _worker(self, body: Body) -> ProcessWorker:
-        key = body["worker"]
+        key, name = str(body["worker"]), str(body["name"])[:NAME_LENGTH]
         if key not in self._workers:
+            self._workers = {one: it for one, it in self._workers.items() if not it.ended}
+            if len(self._workers) >= AT_ONCE:
+                raise PluginError(f"a plugin has {AT_ONCE} workers at once, at most")
 
             def hear(health: Health) -> None:
                 self._tell("health", key, asdict(health))
 
-            self._workers[key] = self._parts.worker(body["name"], body["limit_s"], hear)
+            self._workers[key] = self._parts.worker(name, float(body["limit_s"]), hear)
         return self._workers[key]
 
     @property

@@ -42,7 +42,7 @@ def load(found: Found, context: ServiceContext, settings: Mapping[str, Any]) -> 
     context.events = frozenset(one.kind for one in events)
     service = _one(hook.btc_ai_service(context=context), "service")
     commands = tuple(service.commands()) if service is not None else ()
-    _check_names(found.name, commands)
+    check_names(found.name, [one.kind for one in commands])
     return Loaded(
         service=service,
         commands=commands,
@@ -83,8 +83,8 @@ def _one(made: Sequence[Any], what: str) -> Any:
     return made[0] if made else None
 
 
-def _check_names(name: str, commands: Sequence[Command]) -> None:
-    kinds = [one.kind for one in commands]
+def check_names(name: str, kinds: Sequence[str]) -> None:
+    """Raise PluginError where commands are another's, or twice there."""
     if others := [kind for kind in kinds if not kind.startswith(f"{name}.")]:
         raise PluginError(f"offers {', '.join(others)}: a command begins with {name}.")
     if twice := {kind for kind in kinds if kinds.count(kind) > 1}:

@@ -17,7 +17,7 @@ from btc_ai.api.service import Body, Call, Command
 from btc_ai.api.step import WorkerFailedError
 from btc_ai.bus.codec import Envelope
 from btc_ai.bus.link import Link
-from btc_ai.config import PluginSection, Supervision
+from btc_ai.config import Config, Supervision
 from btc_ai.daemon.children.deaths import OomWatch, Tally, cause_of
 from btc_ai.daemon.children.orphans import MARK_VARIABLE, end_descendants, new_mark
 from btc_ai.daemon.children.pipes import LogPipe
@@ -26,6 +26,7 @@ from btc_ai.daemon.children.workers import ProcessWorker
 from btc_ai.daemon.hosting.bus import PluginBus
 from btc_ai.daemon.hosting.child import MEMORY_VARIABLE, PARENT_VARIABLE
 from btc_ai.daemon.hosting.context import Parts
+from btc_ai.daemon.hosting.described import DescribedCommand, Description
 from btc_ai.daemon.hosting.lent import LentWorkers
 from btc_ai.daemon.logs import logger
 from btc_ai.daemon.tasks import Tasks
@@ -57,12 +58,12 @@ class PluginProcess:
     """A plugin's service in a process of its own. States are those of `docs/plugins.md`."""
 
     def __init__(
-        self, found: Found, section: PluginSection, parts: Parts, changed: Changed, *,
+        self, found: Found, config: Config, parts: Parts, changed: Changed, *,
         start_limit_s: float, stop_limit_s: float, load_limit_s: float = LOAD_LIMIT_S,
     ) -> None:  # fmt: skip
-        """Nothing runs yet; `changed` hears of each state."""
+        """Nothing runs yet; `changed` hears of each state. config: what the plugin sees."""
         assert found.manifest is not None
-        self._found, self._section = found, section
+        self._found, self._config, self._section = found, config, config.plugin(found.name)
         self._parts, self._changed = parts, changed
         self._start_limit_s, self._stop_limit_s = start_limit_s, stop_limit_s
         self._load_limit_s = load_limit_s
@@ -258,20 +259,24 @@ class PluginProcess:
             return working.result()
         except BtcAiError as error:
             self._changed("broken", str(error))
+        except Exception as error:  # noqa: BLE001  # a fence: what the plugin said of itself
+            self._log.error("plugin cannot be used", exc_info=True)
+            self._changed("broken", f"{type(error).__name__}: {error}")
         return False
 
     async def _work(self, link: Link) -> bool:
         """Returns False once it is loaded and has nothing to run; else watches for ever."""
-        config = self._parts.config
         file = self._parts.config_file
         told = {
-            "config": config.model_dump(mode="json"),
+            "config": self._config.model_dump(mode="json"),
             "config_file": str(file) if file else None,
             "settings": self._section.SETTINGS,
         }
-        self.described = await _within(link, "plugin.load", told, self._load_limit_s)
-        self.commands = tuple(self._command(one) for one in self.described["commands"])
-        self._bus.events = frozenset(one["kind"] for one in self.described["events"])
+        answer = await _within(link, "plugin.load", told, self._load_limit_s)
+        described = Description.of(self._found.name, answer)
+        self.described = described.model_dump(by_alias=True)
+        self.commands = tuple(self._command(one) for one in described.commands)
+        self._bus.events = frozenset(one.kind for one in described.events)
         if not self.described["runs"]:
             self._changed("idle", "")
             return False
@@ -282,14 +287,25 @@ class PluginProcess:
         await asyncio.Event().wait()  # it was killed; its end ends this
         return True
 
-    def _command(self, one: Body) -> Command:
+    def _command(self, one: DescribedCommand) -> Command:
         async def forward(body: _Anything, call: Call) -> Body:
-            await self._ready.wait()  # where it is being restarted; as long as the command may take
+            await self._until_ready()
             assert self._link is not None
-            request = {"kind": one["kind"], "body": body.model_dump(), "call": vars(call)}
+            request = {"kind": one.kind, "body": body.model_dump(), "call": vars(call)}
             return await self._link.ask("plugin.command", request)
 
-        return Command(one["kind"], _Anything, forward, one["timeout"], one["role"])
+        return Command(one.kind, _Anything, forward, one.timeout, one.role)
+
+    async def _until_ready(self) -> None:
+        """Wait while it is being restarted. Raises PluginError where it will not be ready again."""
+        waits = [asyncio.create_task(event.wait()) for event in (self._ready, self._over)]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        if not self._ready.is_set():
+            raise PluginError(f"the plugin {self._found.name} has been stopped; try again")
 
     def _spoke_or_not(self) -> None:
         if self._silence.stalled:

@@ -1,20 +1,26 @@
 """What became of one plugin."""
 
+import asyncio
 from dataclasses import dataclass, field
 
 from btc_ai.api.discovery import Found
 from btc_ai.api.service import Body, Command
-from btc_ai.bus.codec import Envelope, encode
+from btc_ai.bus.codec import MAX_DEPTH, Envelope, check_value, encode
 from btc_ai.config import PluginSection
 from btc_ai.daemon.hosting.context import LocalContext
 from btc_ai.daemon.hosting.loading import Loaded, description
 from btc_ai.daemon.hosting.process import PluginProcess
+from btc_ai.errors import BtcAiError
 
 UNUSABLE = ("refused", "disabled", "broken", "failed", "stopped")
 SETTLED = (*UNUSABLE, "ready", "idle", "stalled")
 """The states in which a plugin's commands are known, or will not come."""
 FAULTY = ("refused", "broken", "failed", "restarting", "stalled")
 """Those that are logged as errors."""
+
+MAX_STATUS = 64 << 10
+ANSWER_DEPTH = 6
+"""Levels around a status in the answer that it stands in."""
 
 
 @dataclass
@@ -29,6 +35,8 @@ class Record:
     loaded: Loaded | None = None
     process: PluginProcess | None = None
     commands: tuple[Command, ...] = ()
+    there: asyncio.Event = field(default_factory=asyncio.Event)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def name(self) -> str:
@@ -67,12 +75,22 @@ class Record:
 
     def _status(self) -> Body:
         if self.process is not None:
-            return self.process.status
+            return bounded(self.process.status)
         if self.loaded is None or self.loaded.service is None or self.state != "ready":
             return {}
         try:
-            status = self.loaded.service.status()
-            encode(Envelope("plugin.status", status, "daemon"))
+            return bounded(self.loaded.service.status())
         except (Exception, SystemExit) as error:  # noqa: BLE001  # a fence: show the others
             return {"error": f"{type(error).__name__}: {error}"[:1000]}
-        return status
+
+
+def bounded(status: Body) -> Body:
+    """A status that fits into the answers it stands in; what is too much says so instead."""
+    try:
+        frame = encode(Envelope("plugin.status", status, "daemon"))
+        check_value(status, MAX_DEPTH - ANSWER_DEPTH)
+    except BtcAiError as error:
+        return {"error": str(error)[:1000]}
+    if len(frame) > MAX_STATUS:
+        return {"error": f"its status has {len(frame):,} bytes; {MAX_STATUS:,} are shown at most"}
+    return status

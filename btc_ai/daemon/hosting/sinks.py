@@ -12,11 +12,10 @@ EPISODES = "training.progress"
 async def feed(context: ServiceContext, sinks: Sequence[MetricsSink]) -> None:
     """Write each episode's metrics to each sink, for ever; one that fails misses that episode."""
     async for event in context.subscribe(EPISODES):
-        metrics = _metrics(event)
         for sink in sinks:
             try:
-                await sink.write(metrics)
-            except Exception:  # a fence: the other sinks, and episodes, go on
+                await sink.write(_metrics(event))
+            except (Exception, SystemExit):  # a fence: others, and episodes, go on
                 context.log.error("metrics sink failed", sink=type(sink).__name__, exc_info=True)
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from btc_ai.api.messages import Event
 from btc_ai.api.service import Call, Command
-from btc_ai.bus.codec import decode
+from btc_ai.bus.codec import Envelope, decode, encode
 from btc_ai.config import Config, PluginSection, Supervision
 from btc_ai.daemon.bus_commands import BusCommands
 from btc_ai.daemon.commands import Nothing
@@ -65,7 +65,7 @@ class Unnamed(Event):
 
 class Service:
     def __init__(self, context):
-        self.context, self.heard, self.said = context, [], []
+        self.context, self.heard, self.said, self.shown = context, [], [], None
 
     def commands(self):
         return [
@@ -114,6 +114,18 @@ class Service:
         if body.what == "journal":
             job = self.context.journal.add("apart", {"x": 1}, [("one", {})], call.id)
             return {"job": job.id, "jobs": len(self.context.journal.jobs("apart"))}
+        if body.what == "show":
+            self.shown = {"deep": {}}
+            for _ in range(body.body.get("levels", 0)):
+                self.shown = {"deep": self.shown}
+            self.shown["text"] = "x" * body.body.get("length", 0)
+        if body.what == "many":
+            slow = {"kind": "apart.ask", "body": {"what": "sleep"}}
+            asked = [self.context._link.ask("plugin.call", slow) for _ in range(100)]
+            found = await asyncio.gather(*asked, return_exceptions=True)
+            return {"codes": sorted({getattr(one, "code", "done") for one in found})}
+        if body.what == "sleep":
+            await asyncio.sleep(1)
         if body.what == "hang":
             import time
             time.sleep(body.body["seconds"])
@@ -135,7 +147,7 @@ class Service:
         pass
 
     def status(self):
-        return {"heard": len(self.heard)}
+        return self.shown or {"heard": len(self.heard)}
 
 
 @hookimpl
@@ -487,5 +499,87 @@ def test_a_changed_section_starts_it_anew(site: Site, tmp_path: Path) -> None:
         host.apply(parts.config.model_copy(update={"PLUGINS": {"apart": section}}))
         await until(lambda: record(host).section == section and record(host).state == "ready")
         assert (await look(here))["word"] == "changed"
+
+    hosted(tmp_path, work)
+
+
+@pytest.mark.parametrize("shown", [{"levels": 12}, {"length": 200_000}])
+def test_a_status_that_is_too_much_hides_no_other(site: Site, tmp_path: Path, shown: Body) -> None:
+    site.install("apart", CODE)
+
+    async def work(host: PluginHost, here: Floor, parts: Parts) -> None:
+        await look(here)
+        await ask(here, "show", **shown)
+        await until(lambda: "error" in record(host).as_body()["status"])
+        answer = {"plugins": [one.as_body() for one in host.records]}
+        encode(Envelope("reply.result", answer, "daemon"))
+
+    hosted(tmp_path, work)
+
+
+def test_more_requests_than_can_be_answered_are_refused(site: Site, tmp_path: Path) -> None:
+    site.install("apart", CODE)
+
+    async def work(host: PluginHost, here: Floor, parts: Parts) -> None:
+        assert "busy" in (await ask(here, "many"))["codes"]
+        assert (await look(here))["word"] == "well"
+
+    hosted(tmp_path, work)
+
+
+LIES = {
+    "another's command": ("[dict(row, kind='training.start')]", "a command begins with apart."),
+    "twice": ("[row, row]", "is offered twice"),
+    "no role": ("[dict(row, role='king')]", "describes itself wrongly"),
+    "no list": ("7", "describes itself wrongly"),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_what_it_says_of_itself_is_not_believed(site: Site, tmp_path: Path, lie: str) -> None:
+    told, words = LIES[lie]
+    site.install(
+        "apart",
+        f"{CODE}\nchild = sys.modules['__main__']\nrow = dict(kind='apart.x', timeout=1.0, "
+        "role='viewer', schema={})\nchild.description = lambda loaded: dict(commands="
+        f"{told}, events=[], panels=[], settings=None, runs=True)\n",
+    )
+
+    async def work(host: PluginHost, here: Floor, parts: Parts) -> None:
+        await until(lambda: record(host).state == "broken")
+        assert words in record(host).detail
+        assert "runs" in await here.dispatcher.answer("training.runs", {}, CALL)
+
+    hosted(tmp_path, work)
+
+
+def test_it_does_not_see_the_settings_of_others(site: Site, tmp_path: Path) -> None:
+    code = CODE.replace('"who": call.who', '"who": self.context.config.PLUGINS["other"].SETTINGS')
+    site.install("apart", code)
+
+    async def work(host: PluginHost, here: Floor, parts: Parts) -> None:
+        other = PluginSection(SETTINGS={"token": "hush"})
+        sections = {"apart": PluginSection(SETTINGS={"word": "new"}), "other": other}
+        host.apply(parts.config.model_copy(update={"PLUGINS": sections}))
+        await until(lambda: record(host).section == sections["apart"])
+        seen = await look(here)
+        assert (seen["word"], seen["who"]) == ("new", {})
+
+    hosted(tmp_path, work)
+
+
+def test_steered_from_two_sides_at_once_it_runs_once(site: Site, tmp_path: Path) -> None:
+    site.install("apart", CODE)
+
+    async def work(host: PluginHost, here: Floor, parts: Parts) -> None:
+        await look(here)
+        sections = [PluginSection(SETTINGS={"word": word}) for word in "abc"]
+        for section in sections:
+            host.apply(parts.config.model_copy(update={"PLUGINS": {"apart": section}}))
+        await asyncio.gather(host.enable("apart"), host.disable("apart"), host.enable("apart"))
+        await until(lambda: record(host).state in ("ready", "disabled"))
+        await host.enable("apart")
+        assert (await look(here))["pid"] == children()[0]
+        assert len(children()) == 1
 
     hosted(tmp_path, work)
