@@ -58,7 +58,7 @@ app.command("continue")(runs.continue_run)
 app.command("test-pipeline")(evaluate.test_pipeline)
 
 
-ABOUT_THIS_MACHINE = ("config", "data", "keys")
+ABOUT_THIS_MACHINE = ("config", "data", "doctor", "keys", "service")
 """Commands that do not go with --host; others say so where they need something local."""
 
 

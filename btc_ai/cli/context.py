@@ -60,6 +60,15 @@ class Globals:
 
         return Client(read_host(host_file(self.host)))
 
+    def client_if_any(self) -> "Client | None":
+        """A client of the running daemon, or None; one that does not answer is none the less."""
+        from btc_ai.bus.client import NoDaemonError
+
+        try:
+            return self.client()
+        except NoDaemonError:
+            return None
+
     def call(self, kind: str, body: Any = None, *, timeout: float | None = None) -> dict[str, Any]:
         """Send one command and return its result; see `btc_ai.api.cli.CommandLine`."""
         from btc_ai.cli.daemon import connect

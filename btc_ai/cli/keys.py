@@ -61,10 +61,9 @@ def new(
     if not file.parent.is_dir():
         raise BtcAiError(f"there is no folder {file.parent}; make it, or name another file")
     key, secret = keys.add(name, role.value)
-    host = Host(
-        name, reached, remote.COMMAND_PORT, remote.EVENT_PORT, keys.server()[0], key.public, secret
-    )
+    ports = remote.COMMAND_PORT, remote.EVENT_PORT
     try:
+        host = Host(name, reached, *ports, keys.server()[0], key.public, secret)
         write_private(file, json.dumps(asdict(host), indent=4) + "\n")
     except BtcAiError:
         keys.forget(name)
@@ -140,11 +139,8 @@ def _tell(here: Globals, keys: "Keys") -> bool:
 
     Raises BtcAiError where a daemon runs that does not do so.
     """
-    from btc_ai.bus.client import Client, NoDaemonError
-
-    try:
-        client = Client(here.runtime)
-    except NoDaemonError:
+    client = here.client_if_any()
+    if client is None:
         return False
     with client:
         answer = client.call("daemon.keys")

@@ -1,12 +1,13 @@
 """Sub-commands that plugins add to `btc-ai`: named in manifests, imported when they are run."""
 
 import importlib
+import traceback
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from btc_ai.errors import PluginError
+from btc_ai.errors import BtcAiError, PluginError
 
 PANEL = "Commands of plugins"
 
@@ -34,9 +35,38 @@ class PluginCommand(TyperCommand):
                 f"{type(error).__name__}: {error}; update or remove the plugin"
             ) from None
 
+    def failure(self, error: Exception) -> PluginError:
+        """What it let escape, in one line: which plugin it is, and where in it."""
+        package = self._app.partition(":")[0].partition(".")[0]
+        frames = list(traceback.walk_tb(error.__traceback__))
+        own = [one for one in frames if _package(one[0].f_globals) == package]
+        frame, line = (own or frames)[-1]
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        return PluginError(
+            f"the command {self.name} of the plugin {self._plugin} failed: {said} "
+            f"({frame.f_code.co_filename}:{line})"
+        )
+
+
+def _package(names: dict[str, Any]) -> str:
+    return str(names.get("__name__", "")).partition(".")[0]
+
 
 class Root(TyperGroup):
     """The commands of BTC-AI, then those of plugins; a plugin cannot take a name that is taken."""
+
+    _used: PluginCommand | None = None
+
+    def main(self, *args: Any, **more: Any) -> Any:
+        """Run a command. Raises PluginError for what a plugin's lets escape."""
+        try:
+            return super().main(*args, **more)
+        except BtcAiError:
+            raise
+        except Exception as error:
+            if self._used is None:
+                raise
+            raise self._used.failure(error) from None
 
     def list_commands(self, ctx: Any) -> list[str]:
         """All names; reads the manifests."""
@@ -45,7 +75,10 @@ class Root(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """One command; the manifests are read where it is none of BTC-AI's own."""
-        return super().get_command(ctx, cmd_name) or _of_plugins().get(cmd_name)
+        if (own := super().get_command(ctx, cmd_name)) is not None:
+            return own
+        self._used = _of_plugins().get(cmd_name)
+        return self._used
 
 
 def _of_plugins() -> dict[str, PluginCommand]:

@@ -17,6 +17,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON")]
 Name = Annotated[str, typer.Argument(help="The plugin's name")]
 CHECK_LIMIT_S = 60
 CALL_LIMIT_S = 60.0
+SWITCH_LIMIT_S = 80.0
+"""More than the daemon's own limit (`btc_ai.daemon.commands.ENABLE_LIMIT_S`), which says more."""
 
 
 @app.command("list")
@@ -44,13 +46,11 @@ def list_plugins(ctx: typer.Context, as_json: Json = False) -> None:
 def _rows(here: Globals) -> list[dict[str, Any]]:
     """Every plugin; without a daemon, what its manifest says."""
     from btc_ai.api.discovery import discover
-    from btc_ai.bus.client import NoDaemonError
 
-    try:
-        with here.client() as client:
+    client, running = here.client_if_any(), {}
+    if client is not None:
+        with client:
             running = {one["name"]: one for one in client.call("daemon.status")["plugins"]}
-    except NoDaemonError:
-        running = {}
     rows = []
     for found in discover():
         manifest = found.manifest
@@ -122,7 +122,6 @@ def disable(ctx: typer.Context, name: Name) -> None:
 
 def _switch(here: Globals, name: str, *, enabled: bool) -> None:
     from btc_ai.api.discovery import discover
-    from btc_ai.bus.client import NoDaemonError
     from btc_ai.config.edit import set_plugin
     from btc_ai.paths import user_config
 
@@ -133,18 +132,18 @@ def _switch(here: Globals, name: str, *, enabled: bool) -> None:
     path = here.config_file or user_config()
     set_plugin(path, name, enabled=enabled)
     word = "enabled" if enabled else "disabled"
-    try:
-        with here.client() as client:
-            used = client.call("daemon.status")["config_file"]
-            if used is not None and Path(used) != path:
-                raise BtcAiError(
-                    f"{word} in {path}, but the daemon runs with {used}; name that with --config"
-                )
-            kind = "daemon.enable" if enabled else "daemon.disable"
-            found = client.call(kind, {"plugin": name}, timeout=CALL_LIMIT_S)
-    except NoDaemonError:
+    client = here.client_if_any()
+    if client is None:
         here.say(f"{name} is {word} in {path}; no daemon runs")
         return
+    with client:
+        used = client.call("daemon.status")["config_file"]
+        if used is not None and Path(used) != path:
+            raise BtcAiError(
+                f"{word} in {path}, but the daemon runs with {used}; name that with --config"
+            )
+        kind = "daemon.enable" if enabled else "daemon.disable"
+        found = client.call(kind, {"plugin": name}, timeout=SWITCH_LIMIT_S)
     if enabled and found["state"] not in ("ready", "idle", "starting"):
         raise BtcAiError(f"{name} is enabled, but {found['state']}: {found['detail']}")
     here.say(f"{name} is {word} in {path}; it is {found['state']}")

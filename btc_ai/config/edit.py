@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -25,15 +26,30 @@ def set_plugin(path: Path, name: str, *, enabled: bool) -> None:
 
 
 def _write(path: Path, raw: dict[str, Any]) -> None:
-    """Replace the file in one step, with its mode."""
+    """Replace the file in one step, with its owner, group and mode: others read it too."""
+    path = path.resolve()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
-        number, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(number, "w", encoding="utf-8") as file:
-            file.write(json.dumps(raw, indent=4) + "\n")
-            os.fchmod(number, mode)
-            os.fsync(number)
-        Path(temporary).replace(path.resolve())
+        number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        temporary = Path(name)
+        try:
+            with os.fdopen(number, "w", encoding="utf-8") as file:
+                file.write(json.dumps(raw, indent=4) + "\n")
+                file.flush()
+                _take_after(number, path)
+                os.fsync(number)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
     except OSError as error:
         raise ConfigError(f"cannot write {path}: {error.strerror}") from None
+
+
+def _take_after(number: int, path: Path) -> None:
+    """Give an open file the owner, group and mode of `path`, where it is there."""
+    if not path.exists():
+        os.fchmod(number, 0o644)
+        return
+    found = path.stat()
+    os.fchown(number, found.st_uid, found.st_gid)
+    os.fchmod(number, stat.S_IMODE(found.st_mode))

@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 
 from btc_ai.api.advice import find_gpus, training_advice
+from btc_ai.bus.client import daemon_listens
 from btc_ai.cli.context import Globals
-from btc_ai.cli.doctor import running
+from btc_ai.cli.doctor import machine, running
 from btc_ai.cli.doctor.checks import CHECKS, examine
 from btc_ai.cli.doctor.findings import Check, Finding, Look
 from btc_ai.config import default_config
@@ -45,7 +46,10 @@ def levels(look: Look, name: str) -> list[str]:
     return [one.level for one in found(look, name)]
 
 
-def test_all_is_well_and_every_finding_says_what_to_do(house: House) -> None:
+def test_all_is_well_and_every_finding_says_what_to_do(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     house.configure(**WORLD, SYMBOL="SAMPLE/USDT")
     house.run("data", "sample", "--bars", "20000")
     text = house.run("doctor")
@@ -108,15 +112,19 @@ def test_candles_that_are_missing_damaged_or_too_few(
 
 AS_NOBODY = """
 import os, random, sys, tempfile
-from types import SimpleNamespace
+from pathlib import Path
 from btc_ai.cli.context import Globals
-from btc_ai.cli.doctor.folders import permissions
-config = Globals().config()
+from btc_ai.cli.doctor import folders
+from btc_ai.cli.doctor.findings import Look
+look = Look(Globals())
+assert not look.config_error
+if sys.argv[1:]:
+    folders.SYSTEM_CONFIG = look.here.config_file
 if os.geteuid() == 0:  # root can write everywhere
     os.setgroups([])
     os.setgid(65534)
     os.setuid(65534)
-for one in permissions(SimpleNamespace(config=config)):
+for one in folders.permissions(look):
     print(one.level, one.what)
 """
 
@@ -130,16 +138,27 @@ def test_folders_and_files_that_this_user_cannot_write(house: House) -> None:
     logs.mkdir(mode=0o555)
     folders = {"MODELS_DIR": models, "LOG_DIR": logs, "DATA_DIR": logs / "Data"}
     house.configure(KEYS_DIR="/tmp", **{name: str(folder) for name, folder in folders.items()})
-    done = subprocess.run(
-        [sys.executable, "-c", AS_NOBODY], env=house.environment, capture_output=True, text=True,
-        check=True,
-    )  # fmt: skip
-    assert done.stdout.splitlines() == [
+
+    def as_nobody(*arguments: str) -> list[str]:
+        return subprocess.run(
+            [sys.executable, "-c", AS_NOBODY, *arguments], env=house.environment,
+            capture_output=True, text=True, check=True,
+        ).stdout.splitlines()  # fmt: skip
+
+    assert as_nobody() == [
         "wrong journal.sqlite3 in MODELS_DIR cannot be written",
         "wrong DATA_DIR cannot be made: Permission denied",
         "wrong LOG_DIR cannot be written: Permission denied",
         "ok KEYS_DIR can be written",
     ]
+    if os.geteuid() == 0:  # else what this user made is nobody else's
+        models.chmod(0o755)
+        assert as_nobody("as one of the service's group") == [
+            "ok MODELS_DIR is the service's to write",
+            "wrong DATA_DIR cannot be made: Permission denied",
+            "ok LOG_DIR is the service's to write",
+            "ok KEYS_DIR can be written",
+        ]
 
 
 def test_keys_that_others_can_read(house: House, look: Callable[[], Look]) -> None:
@@ -191,8 +210,8 @@ def test_sockets_of_a_killed_daemon_and_a_lock_that_is_held(
     pid = house.daemon_pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    house.wait_for(lambda: house.daemon_pid is None)
-    assert levels(look(), "leftovers") == ["warning"] * 2
+    house.wait_for(lambda: not daemon_listens(house.runtime))  # its threads end one by one
+    house.wait_for(lambda: levels(look(), "leftovers") == ["warning"] * 2)
     assert command_socket(house.runtime).exists() and event_socket(house.runtime).exists()
     with (house.runtime / "daemon.lock").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -214,6 +233,16 @@ def test_a_file_from_the_future_and_a_clock_in_the_past(
     assert levels(look(), "clock") == ["wrong"]
 
 
+def test_files_that_vanish_are_left_out(tmp_path: Path) -> None:
+    for name in "abc":
+        (tmp_path / name).touch()
+    stamps = machine._stamps([tmp_path])
+    _, first = next(stamps)
+    for path in tmp_path.iterdir():
+        path.unlink()
+    assert list(stamps) == [] and first.parent == tmp_path
+
+
 def test_a_port_that_is_taken(house: House, look: Callable[[], Look]) -> None:
     with socket.socket() as taken, socket.socket() as other:
         for one in (taken, other):
@@ -226,6 +255,26 @@ def test_a_port_that_is_taken(house: House, look: Callable[[], Look]) -> None:
         assert levels(look(), "ports") == ["wrong", "ok"]
     house.configure(REMOTE={"ENABLED": True, "ADDRESS": "203.0.113.1"})
     assert levels(look(), "ports") == ["wrong", "wrong"]
+
+
+def test_whose_the_ports_are_while_a_daemon_runs(house: House, look: Callable[[], Look]) -> None:
+    house.run("daemon", "start")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        house.configure(REMOTE={"ENABLED": True, "COMMAND_PORT": taken.getsockname()[1]})
+        command, _ = found(look(), "ports")
+        assert command.level == "wrong", "it is not the daemon's"
+    command, _ = found(look(), "ports")
+    assert command.level == "warning" and "does not listen there" in command.what
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        house.configure(REMOTE={"ENABLED": True, "COMMAND_PORT": listening.getsockname()[1]})
+        ours = look()
+        assert ours.daemon is not None
+        ours.daemon["pid"] = os.getpid()
+        assert "is the daemon’s" in found(ours, "ports")[0].what
 
 
 def _fake_nvml(folder: Path, total: float, free: float) -> None:
@@ -318,6 +367,9 @@ def test_errors_of_late(house: House, look: Callable[[], Look]) -> None:
         file.write(f"{now},001 - btc_ai.x - ERROR - just now\n  2026 traceback\n")
     (finding,) = found(look(), "errors")
     assert finding.what.startswith("1 errors in the last 24 hours") and "just now" in finding.what
+    house.configure(LOGGING={"LOG_FORMAT": "%(levelname)s %(message)s"})
+    (finding,) = found(look(), "errors")
+    assert finding.level == "warning" and finding.what.startswith("cannot tell")
 
 
 def test_a_plugin_that_cannot_be_used(

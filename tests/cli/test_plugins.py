@@ -1,5 +1,6 @@
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from tests.api.conftest import Site
 from tests.conftest import House
 
-CLI = """
+CLI = r"""
 import sys, typer
 from btc_ai.api.cli import command_line
 
@@ -19,6 +20,8 @@ app = typer.Typer()
 @app.command()
 def ask(ctx: typer.Context, word: str = "x") -> None:
     here = command_line(ctx)
+    if word == "fail":
+        raise OSError("it is\nbroken")
     here.say(f"{word} {here.call('able.ask')['answer']}")
 """
 
@@ -87,6 +90,20 @@ def test_disabled_stays_disabled_until_it_is_enabled(house: House, site: Site) -
     assert written["BUFFER_SIZE"] == house.config["BUFFER_SIZE"]
 
 
+@pytest.mark.slow
+def test_a_daemon_that_does_not_answer_is_not_taken_for_none(house: House, site: Site) -> None:
+    site.install("able")
+    house.run("daemon", "start")
+    pid = house.daemon_pid
+    assert pid
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        said = house.run("plugins", "disable", "able", code=3)
+        assert "did not answer daemon.status" in said and "no daemon runs" not in said
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
 def test_disable_without_a_daemon_and_of_nobody(house: House, site: Site) -> None:
     site.install("able")
     assert "no daemon runs" in house.run("plugins", "disable", "able")
@@ -115,6 +132,9 @@ def test_a_sub_command_is_imported_when_it_is_run(house: House, site: Site) -> N
     assert "why able" in house.run("able", "--word", "why")
     assert "--word" in house.run("able", "--help")
     house.run("able", "--nothing", code=2)
+    (said,) = house.run("--quiet", "able", "--word", "fail", code=1).splitlines()
+    assert said.startswith("IMPORTED btc-ai: the command able of the plugin able failed: OSError:")
+    assert "it is broken" in said and "plugin_able_cli.py:12)" in said
 
 
 def test_a_sub_command_that_cannot_be_loaded_is_said(house: House, site: Site) -> None:
@@ -130,7 +150,8 @@ def test_a_sub_command_that_cannot_be_loaded_is_said(house: House, site: Site) -
 
 def test_settings_are_checked_with_the_configuration(house: House, site: Site) -> None:
     model = (
-        "import sys\nfrom pydantic import BaseModel\nfrom btc_ai.api import hookimpl\n"
+        "import os, sys\nfrom pydantic import BaseModel\nfrom btc_ai.api import hookimpl\n"
+        "print('hello')\nos.write(1, b'there')\n"
         "class Settings(BaseModel):\n    port: int\n"
         "@hookimpl\ndef btc_ai_settings():\n    return Settings\nplugin = sys.modules[__name__]\n"
     )

@@ -81,7 +81,8 @@ def test_a_run_from_afar(open_house: House) -> None:
 
 def test_what_is_about_this_machine_does_not_go_with_a_host(open_house: House) -> None:
     for arguments in (
-        ("data", "list"), ("config", "show"), ("keys", "list"), ("daemon", "start"),
+        ("doctor",), ("service", "status"), ("data", "list"), ("config", "show"),
+        ("keys", "list"), ("daemon", "start"),
         ("daemon", "run"), ("daemon", "restart"), ("study", "report", "--output", "x"),
     ):  # fmt: skip
         assert "does not go with --host" in remote(open_house, "ann", *arguments, code=2)
@@ -170,6 +171,13 @@ def test_keys_that_are_there(house: House) -> None:
     (house.root / "Keys").chmod(0o755)
     third = ("keys", "new", "joe", "--role", "viewer", "--output", str(host_file(house, "joe")))
     assert "chmod 700" in house.run(*third, "--address", "x", code=1)
+
+
+def test_a_key_that_cannot_be_told_is_not_kept(house: House) -> None:
+    new_key(house, "ann", "operator")
+    (house.root / "Keys/server.json").write_text("{}")
+    assert "holds no key pair" in house.run("keys", "new", "bob", "--role", "viewer", code=1)
+    assert [one["name"] for one in house.json("keys", "list")] == ["ann"]
 
 
 def test_no_keys_no_door(house: House) -> None:

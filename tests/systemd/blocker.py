@@ -37,7 +37,7 @@ class Blocker:
 
     async def _log_some(self, body: Empty, call: Call) -> Body:
         self._log.info("quiet word")
-        self._log.warning("loud\nword", key="a\nb")
+        self._log.warning("loud\nword", where="a\nb")
         try:
             raise ValueError("as\nplanned")
         except ValueError:

@@ -134,12 +134,20 @@ def _wait_until_up(starter: "subprocess.Popen[bytes]", log: Path) -> int:
         words = log.read_text()
         assert starter.poll() is None, f"no systemd can be started here: {words}"
         assert time.monotonic() < end, f"systemd does not come up: {words}"
-        children = Path(f"/proc/{starter.pid}/task/{starter.pid}/children").read_text().split()
-        if children and Path(f"/proc/{children[0]}/comm").read_text() == "systemd\n":
-            state = Machine(int(children[0])).run("systemctl", "is-system-running", code=None)
+        if (pid := _systemd_of(starter.pid)) is not None:
+            state = Machine(pid).run("systemctl", "is-system-running", code=None)
             if state.strip() in ("running", "degraded"):
-                return int(children[0])
+                return pid
         time.sleep(0.1)
+
+
+def _systemd_of(starter: int) -> int | None:
+    """The systemd that is the first child of a process, once it is that."""
+    try:
+        first, *_ = Path(f"/proc/{starter}/task/{starter}/children").read_text().split()
+        return int(first) if Path(f"/proc/{first}/comm").read_text() == "systemd\n" else None
+    except (OSError, ValueError):  # none yet, or it ended meanwhile
+        return None
 
 
 def _install_release(machine: Machine) -> None:

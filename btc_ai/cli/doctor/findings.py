@@ -67,14 +67,12 @@ class Look:
 
     @cached_property
     def daemon(self) -> dict[str, Any] | None:
-        """What the running daemon says of itself, None where none answers."""
-        from btc_ai.bus.client import NoDaemonError
-
-        try:
-            with self.here.client() as client:
-                return client.call("daemon.status")
-        except NoDaemonError:
+        """What the running daemon says of itself, None where none runs. Raises BtcAiError."""
+        client = self.here.client_if_any()
+        if client is None:
             return None
+        with client:
+            return client.call("daemon.status")
 
 
 @dataclass(frozen=True)

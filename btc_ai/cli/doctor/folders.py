@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from btc_ai.cli.doctor.findings import Finding, Look, ok, warning, wrong
-from btc_ai.paths import command_socket, event_socket, lock_file
+from btc_ai.paths import SYSTEM_CONFIG, command_socket, event_socket, lock_file
 
 WARN_FREE, LEAST_FREE = 1 << 30, 100 << 20
 WARN_INODES, LEAST_INODES = 10_000, 100
@@ -32,6 +32,9 @@ def permissions(look: Look) -> Iterator[Finding]:
             with tempfile.TemporaryFile(dir=there):
                 pass
         except OSError as error:
+            if name != "DATA_DIR" and _is_the_services(look, there):
+                yield ok(f"{name} is the service's to write", folder)
+                continue
             text = f"{name} cannot be {'written' if there == folder else 'made'}: {error.strerror}"
             todo = f"give this user the right to write to {there}, or name another folder"
             yield wrong(text, folder, todo=todo)
@@ -42,6 +45,11 @@ def permissions(look: Look) -> Iterator[Finding]:
             yield wrong(f"{one} in {name} cannot be written", folder / one, todo=todo)
         if not closed:
             yield ok(f"{name} can be {'written' if there == folder else 'made'}", folder)
+
+
+def _is_the_services(look: Look, folder: Path) -> bool:
+    """Whether the service of the machine keeps a folder: its group imports candles, no more."""
+    return look.here.config_file == SYSTEM_CONFIG and folder.stat().st_uid != os.geteuid()
 
 
 def _is_closed(path: Path) -> bool:

@@ -4,7 +4,8 @@ import os
 import resource
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -26,14 +27,21 @@ def clock(look: Look) -> Iterator[Finding]:
         yield wrong("the clock is before the program's installation", todo=ADVICE)
         return
     folders = (look.config.MODELS_DIR, look.config.DATA_DIR, look.config.LOG_DIR)
-    files = (path for folder in folders for path in folder.rglob("*"))
-    stamps = [(path.lstat().st_mtime, path) for path in islice(files, LOOKED_AT)]
-    newest, path = max(stamps, default=(0.0, Path()))
+    newest, path = max(islice(_stamps(folders), LOOKED_AT), default=(0.0, Path()))
     if newest > now + AHEAD_S:
         text = f"a file is {newest - now:.0f} s in the future: the clock was, or is, wrong"
         yield warning(text, path, todo=ADVICE)
     else:
         yield ok(time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(now)))
+
+
+def _stamps(folders: Iterable[Path]) -> Iterator[tuple[float, Path]]:
+    """When each file was changed; those that vanish meanwhile are left out."""
+    for folder in folders:
+        for where, _, names in os.walk(folder):
+            for path in (Path(where, name) for name in names):
+                with suppress(OSError):
+                    yield path.lstat().st_mtime, path
 
 
 def ports(look: Look) -> Iterator[Finding]:
@@ -43,17 +51,40 @@ def ports(look: Look) -> Iterator[Finding]:
         yield ok("none is used: REMOTE.ENABLED is false")
         return
     for name, port in (("COMMAND", remote.COMMAND_PORT), ("EVENT", remote.EVENT_PORT)):
-        where = f"{remote.ADDRESS}:{port}"
-        if look.daemon is not None or (reason := _not_free(remote.ADDRESS, port)) is None:
-            yield ok(f"REMOTE.{name}_PORT is {'the daemon’s' if look.daemon else 'free'}", where)
-            continue
-        todo = f"end what listens there (`ss -ltnp`), or change REMOTE.{name}_PORT or ADDRESS"
-        yield wrong(f"REMOTE.{name}_PORT cannot be used: {reason}", where, todo=todo)
+        yield _port(look, f"REMOTE.{name}_PORT", remote.ADDRESS, port)
+
+
+def _port(look: Look, name: str, address: str, port: int) -> Finding:
+    reason, where = _not_free(address, port), f"{address}:{port}"
+    seen = False if look.daemon is None else _listens(look.daemon["pid"], port)
+    if reason is not None and seen is False:
+        todo = f"end what listens there (`ss -ltnp`), or change {name} or ADDRESS"
+        return wrong(f"{name} cannot be used: {reason}", where, todo=todo)
+    if reason is not None:
+        return ok(f"{name} is {'the daemon’s' if seen else 'taken, by whom cannot be seen'}", where)
+    if look.daemon is not None:
+        text = f"{name} is free: the daemon that runs does not listen there"
+        return warning(text, where, todo="`btc-ai daemon restart`")
+    return ok(f"{name} is free", where)
+
+
+def _listens(pid: int, port: int) -> bool | None:
+    """Whether a process listens on a TCP port; None where this user may not know."""
+    import psutil
+
+    try:
+        links = psutil.Process(pid).net_connections("tcp")
+    except psutil.Error:
+        return None
+    return any(one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in links)
 
 
 def _not_free(address: str, port: int) -> str | None:
     try:
-        family, kind, _, _, where = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
+        host = None if address == "*" else address
+        family, kind, _, _, where = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
         with socket.socket(family, kind) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(where)

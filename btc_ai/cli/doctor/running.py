@@ -40,6 +40,10 @@ def daemon(look: Look) -> Iterator[Finding]:
 def errors(look: Look) -> Iterator[Finding]:
     """Nothing of level ERROR was logged in the last day."""
     path = look.config.LOG_DIR / "error.log"
+    if path.is_file() and path.stat().st_size and not _is_dated(look.config.LOGGING.LOG_FORMAT):
+        text = "cannot tell of when its errors are: LOGGING.LOG_FORMAT does not begin with the date"
+        yield warning(text, path, todo="read it by hand, or let it begin with %(asctime)s")
+        return
     lines = _records(path)
     since = time.strftime(STAMP, time.localtime(time.time() - LATELY_S))
     late = [line for line in lines if line[: len(since)] >= since]
@@ -58,6 +62,10 @@ def _records(path: Path) -> list[str]:
         file.seek(max(0, path.stat().st_size - TAIL))
         lines = file.read().decode(errors="replace").splitlines()
     return [line for line in lines if _is_stamped(line)]
+
+
+def _is_dated(layout: str) -> bool:
+    return layout == "json" or layout.startswith("%(asctime)s")
 
 
 def _is_stamped(line: str) -> bool:

@@ -175,7 +175,9 @@ def main() -> None:
     if found is None:
         sys.exit(f"there is no usable plugin {name}")
     if "--check-settings" in sys.argv[2:]:
-        sys.stdout.write(check_settings(found))
+        with os.fdopen(os.dup(1), "w", encoding="utf-8") as answer:
+            os.dup2(2, 1)  # what the plugin prints is no answer
+            answer.write(check_settings(found))
         return
     die_with_parent(int(os.environ.pop(PARENT_VARIABLE)))
     os.nice(NICENESS)

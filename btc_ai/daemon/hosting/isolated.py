@@ -1,5 +1,6 @@
 """The Context of a service in a process of its own, over the link to the daemon."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,11 @@ class LentWorker:
     ) -> Body:
         """Run one step."""
         self._progress[self._key] = on_progress
-        return await self._ask("run", function=function, arguments=arguments)
+        try:
+            return await self._ask("run", function=function, arguments=arguments)
+        except asyncio.CancelledError:
+            self._link.tell("plugin.worker_cancel", {"worker": self._key})
+            raise
 
     async def stop(self) -> None:
         """Stop the step at a checkpoint."""

@@ -1,5 +1,6 @@
 """Worker processes that the daemon runs for a plugin in another process."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 
@@ -22,6 +23,7 @@ class LentWorkers:
         """None yet; `tell` hears of each step's `progress` and each worker's `health`."""
         self._parts, self._tell = parts, tell
         self._workers: dict[str, ProcessWorker] = {}
+        self._asking: dict[str, asyncio.Task[object] | None] = {}
 
     @property
     def requests(self) -> dict[str, Answer]:
@@ -32,11 +34,26 @@ class LentWorkers:
             "plugin.worker_close": self._close,
         }
 
+    @property
+    def notices(self) -> dict[str, Callable[[Envelope], None]]:
+        """What the plugin's process may say."""
+        return {"plugin.worker_cancel": self._cancel}
+
     async def _run(self, message: Envelope) -> Body:
-        body, key = message.body, message.body["worker"]
-        return await self._worker(body).run(
-            body["function"], body["arguments"], lambda said: self._tell("progress", key, said)
-        )
+        body, key = message.body, str(message.body["worker"])
+        self._asking[key] = asyncio.current_task()
+        try:
+            return await self._worker(body).run(
+                body["function"], body["arguments"], lambda said: self._tell("progress", key, said)
+            )
+        finally:
+            if self._asking.get(key) is asyncio.current_task():
+                del self._asking[key]
+
+    def _cancel(self, message: Envelope) -> None:
+        """Nobody waits for a worker's step any more."""
+        if asking := self._asking.get(str(message.body["worker"])):
+            asking.cancel()
 
     async def _stop(self, message: Envelope) -> Body:
         await self._worker(message.body).stop()
@@ -66,5 +83,4 @@ class LentWorkers:
 
     async def close(self) -> None:
         """End them all."""
-        for worker in self._workers.values():
-            await worker.close()
+        await asyncio.gather(*(worker.close() for worker in self._workers.values()))

@@ -30,8 +30,8 @@ def check_options(body: StartBody) -> None:
         raise UsageError(f"--resume takes up a run as it was; leave out {', '.join(given)}")
 
 
-def new_run(journal: Journal, config: Config, body: StartBody, call_id: str) -> Job:
-    """Write a new run into the journal: one step a bucket."""
+def sequence_of(config: Config, body: StartBody) -> list[str]:
+    """The buckets that a new run trains, in order. Raises UsageError."""
     progressive = config.PROGRESSIVE_TRAINING
     if not progressive.ENABLED and body.bucket is None:
         raise UsageError(
@@ -44,6 +44,12 @@ def new_run(journal: Journal, config: Config, body: StartBody, call_id: str) -> 
         sequence = [body.bucket]
     if len(set(sequence)) < len(sequence):
         raise UsageError(f"the sequence {' '.join(sequence)} names a bucket twice")
+    return sequence
+
+
+def new_run(journal: Journal, config: Config, body: StartBody, call_id: str) -> Job:
+    """Write a new run into the journal: one step a bucket."""
+    sequence = sequence_of(config, body)
     spec = run_spec(config, body)
     source = {} if body.source is None else {"transfer_from": body.source.model_dump()}
     steps = [(name, _step_spec(config, spec, name, body.episodes) | source) for name in sequence]

@@ -20,20 +20,28 @@ from btc_ai.plugins.training.messages import (
     RunView,
     StartBody,
 )
-from btc_ai.plugins.training.plan import KIND, check_options, new_run, resume
+from btc_ai.plugins.training.plan import KIND, check_options, new_run, resume, sequence_of
 from btc_ai.plugins.training.runner import Runner
 from btc_ai.plugins.training.view import read_history, run_view
 
 Body = dict[str, Any]
 
 STOP_LIMIT_S = 45.0
+ADVICE_LIMIT_S = 3.0
 
 
-async def _advice(config: Config, job: Job) -> list[str]:
-    """What goes against the guide in a new run."""
-    names = [step.name for step in job.steps]
-    episodes = min(step.spec["settings"]["episodes"] for step in job.steps)
-    return await asyncio.to_thread(training_advice, config, names, episodes)
+async def _advice(config: Config, body: StartBody) -> list[str]:
+    """What goes against the guide in a new run; nothing where that cannot be found out soon.
+
+    Raises UsageError where the run's buckets cannot be.
+    """
+    names = sequence_of(config, body)
+    episodes = body.episodes or config.PROGRESSIVE_TRAINING.EPISODES_PER_BUCKET
+    try:
+        async with asyncio.timeout(ADVICE_LIMIT_S):
+            return await asyncio.to_thread(training_advice, config, names, episodes)
+    except (OSError, KeyError, ValueError):  # too late; no /proc; a bucket that `new_run` refuses
+        return []
 
 
 class TrainingService:
@@ -109,8 +117,9 @@ class TrainingService:
 
     async def _start_run(self, body: StartBody, call: Call) -> Body:
         check_options(body)
-        self._queue.settle()
         config, journal = self._config(), self._context.journal
+        warnings = [] if body.resume else await _advice(config, body)
+        self._queue.settle()  # nothing is waited for from here on: the run is there, or it is not
         if body.resume:
             job, note = resume(journal, config, body, call.id)
             if job.state in ("stopped", "failed", "paused"):
@@ -128,7 +137,7 @@ class TrainingService:
             "run": job.id,
             "state": job.state,
             "notes": notes,
-            "warnings": [] if body.resume else await _advice(config, job),
+            "warnings": warnings,
         }
 
     async def _runs(self, body: RunsBody, call: Call) -> Body:
