@@ -196,8 +196,8 @@ def test_a_fault_is_a_status(faulty: Faulty, plugin: str, fault: str) -> None:
 @pytest.mark.parametrize(
     ("plugin", "faults"),
     [
-        ("hello", (*BROKEN, *DYING, *GOES_ON)),
-        ("training", ("late-segfault", "start", "flood-events")),
+        ("hello", ("start", "late-exit", "late-segfault", *GOES_ON)),
+        ("training", ("late-segfault",)),
     ],
 )
 def test_a_run_goes_on_and_loses_nothing(
@@ -205,14 +205,14 @@ def test_a_run_goes_on_and_loses_nothing(
 ) -> None:
     """Beside another plugin's faults without a pause; after those of its own service from there."""
     run = faulty.train()
-    faulty.house.wait_for(lambda: faulty.episode(run) >= 2)
+    faulty.house.wait_for(lambda: faulty.episode(run) >= 2, 120)
     workers = faulty.house.worker_pids
     for fault in faults:
         faulty.strike(plugin, fault)
         if plugin == "training":
             faulty.heal()
         reached = faulty.episode(run)
-        faulty.house.wait_for(lambda reached=reached: faulty.episode(run) > reached)
+        faulty.house.wait_for(lambda reached=reached: faulty.episode(run) > reached, 120)
     if plugin != "training":
         faulty.heal()
         assert faulty.house.worker_pids == workers
