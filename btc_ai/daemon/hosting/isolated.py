@@ -75,7 +75,7 @@ class LentWorker:
     ) -> None:  # fmt: skip
         """Starts with its first step."""
         self._link, self._progress = link, progress
-        self._key = key
+        self._key, self._steps = key, 0
         self._worker: Body = {"worker": key, "name": name, "limit_s": limit_s}
 
     async def run(
@@ -83,10 +83,12 @@ class LentWorker:
     ) -> Body:
         """Run one step."""
         self._progress[self._key] = on_progress
+        self._steps += 1
+        step = str(self._steps)
         try:
-            return await self._ask("run", function=function, arguments=arguments)
+            return await self._ask("run", step=step, function=function, arguments=arguments)
         except asyncio.CancelledError:
-            self._link.tell("plugin.worker_cancel", {"worker": self._key})
+            self._link.tell("plugin.worker_cancel", {"worker": self._key, "step": step})
             raise
 
     async def stop(self) -> None:

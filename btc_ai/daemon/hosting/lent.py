@@ -23,7 +23,7 @@ class LentWorkers:
         """None yet; `tell` hears of each step's `progress` and each worker's `health`."""
         self._parts, self._tell = parts, tell
         self._workers: dict[str, ProcessWorker] = {}
-        self._asking: dict[str, asyncio.Task[object] | None] = {}
+        self._asking: dict[tuple[str, str], asyncio.Task[object] | None] = {}
 
     @property
     def requests(self) -> dict[str, Answer]:
@@ -41,18 +41,17 @@ class LentWorkers:
 
     async def _run(self, message: Envelope) -> Body:
         body, key = message.body, str(message.body["worker"])
-        self._asking[key] = asyncio.current_task()
+        self._asking[one := _step(body)] = asyncio.current_task()
         try:
             return await self._worker(body).run(
                 body["function"], body["arguments"], lambda said: self._tell("progress", key, said)
             )
         finally:
-            if self._asking.get(key) is asyncio.current_task():
-                del self._asking[key]
+            self._asking.pop(one, None)
 
     def _cancel(self, message: Envelope) -> None:
         """Nobody waits for a worker's step any more."""
-        if asking := self._asking.get(str(message.body["worker"])):
+        if asking := self._asking.get(_step(message.body)):
             asking.cancel()
 
     async def _stop(self, message: Envelope) -> Body:
@@ -84,3 +83,7 @@ class LentWorkers:
     async def close(self) -> None:
         """End them all."""
         await asyncio.gather(*(worker.close() for worker in self._workers.values()))
+
+
+def _step(body: Body) -> tuple[str, str]:
+    return str(body["worker"]), str(body["step"])

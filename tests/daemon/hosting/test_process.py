@@ -347,6 +347,20 @@ def test_it_has_workers_and_hears_their_progress(site: Site, tmp_path: Path) -> 
     hosted(tmp_path, work)
 
 
+def test_stopped_while_its_process_is_made(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("btc_ai.daemon.hosting.process.END_LIMIT_S", 60)
+    site.install("apart", CODE)
+
+    async def work(host: PluginHost, here: Floor, parts: Parts) -> None:
+        while not list(here.runtime.glob("plugin-*")):
+            await asyncio.sleep(0)
+        await asyncio.wait_for(host.stop(), 30)
+
+    hosted(tmp_path, work)
+
+
 def test_a_step_it_waits_for_no_more_is_ended(site: Site, tmp_path: Path) -> None:
     site.install("apart", CODE)
 
