@@ -168,14 +168,18 @@ def pytest_configure() -> None:
 
 
 class _OneCommandLine(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
-    """Files of tests as they come, but no two tests of the command line at once.
+    """Files of tests as they come, but no two tests of trainings by the command line at once.
 
     Each of them starts several processes and looks at what they do in time.
     """
 
+    BESIDE = ("doctor", "plugins", "reload", "remote", "service", "supervision")
+    """Files of tests/cli that look at nothing in time."""
+
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return "tests/cli" if file.startswith("tests/cli/") else file
+        beside = {f"tests/cli/test_{name}.py" for name in self.BESIDE}
+        return "tests/cli" if file.startswith("tests/cli/") and file not in beside else file
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:

@@ -82,7 +82,8 @@ class Worker(Protocol):
         """Run `package.module:function` with `arguments` and return its result.
 
         Where the process dies, or is silent for SUPERVISION.KILL_STALLED_AFTER, it is restarted and
-        the step run again, with exponential backoff.
+        the step run again, with exponential backoff. To cancel this ends the process: the next step
+        has another.
         Raises StepStoppedError after `stop`, WorkerFailedError after 5 deaths in 60 s, and the
         step's own error otherwise.
         """

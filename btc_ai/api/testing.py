@@ -2,8 +2,10 @@
 
 import asyncio
 import itertools
+import shutil
 import tempfile
 import time
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +21,6 @@ from btc_ai.api.step import StepStoppedError, find_function
 from btc_ai.config import Config
 from btc_ai.errors import BtcAiError, PluginError
 
-FOLDER = Path(tempfile.gettempdir()) / "btc-ai-plugin-tests"
 Answer = Callable[[Body], Body | Awaitable[Body]]
 
 
@@ -154,25 +155,37 @@ class FakeContext:
 
     `published` keeps events, `answers` says what other services answer (kind → function of the
     body), and `hear` gives the service an event. As strict as the daemon: what a manifest would
-    have to permit stands in `may_send` (patterns such as `training.*`).
+    have to permit stands in `may_send` and `may_publish` (patterns such as `training.*`).
     """
 
     def __init__(
         self, name: str, *, settings: BaseModel | None = None, config: Config | None = None,
-        may_send: Sequence[str] = (),
+        may_send: Sequence[str] = (), may_publish: Sequence[str] = (),
+        events: Sequence[type[Event]] | None = None,
     ) -> None:  # fmt: skip
-        """A context for the plugin `name`; its folders lie in FOLDER unless `config` says."""
+        """A context for the plugin `name`.
+
+        config: unless told, the defaults, with folders in a temporary one that goes with this
+        context. events: what `btc_ai_messages` names, where that is to be checked too.
+        """
         self.name, self.settings = name, settings
-        self.config = config or Config.model_validate({}, context={"base": FOLDER})
+        self.config = config or self._defaults()
         self.config_file: Path | None = None
         self.log, self.journal = FakeLogger(), FakeJournal()
         self.published: list[Event] = []
         self.answers: dict[str, Answer] = {}
         self.sent: list[tuple[str, Body]] = []
         self._may_send = (f"{name}.*", *may_send)
+        self._may_publish = (name, f"{name}.*", *may_publish)
+        self._named = None if events is None else {event.kind for event in events}
         self._subscribers: list[asyncio.Queue[Heard]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._seq = itertools.count(1)
+
+    def _defaults(self) -> Config:
+        folder = tempfile.mkdtemp(prefix="btc-ai-plugin-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return Config.model_validate({}, context={"base": Path(folder)})
 
     def read_config(self) -> Config:
         """The configuration."""
@@ -180,8 +193,10 @@ class FakeContext:
 
     def publish(self, event: Event, *, parent_id: str | None = None) -> None:
         """Keep an event."""
-        if not covers((self.name, f"{self.name}.*"), event.kind):
+        if not covers(self._may_publish, event.kind):
             raise PluginError(f"{self.name} cannot publish {event.kind}: it is another's")
+        if self._named is not None and event.kind not in self._named:
+            raise PluginError(f"{self.name} cannot publish {event.kind}: btc_ai_messages lacks it")
         self.published.append(event)
 
     async def subscribe(self, *kinds: str) -> AsyncIterator[Heard]:

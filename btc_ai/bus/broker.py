@@ -2,9 +2,7 @@
 
 import asyncio
 import os
-from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,17 +14,20 @@ import zmq.asyncio
 from btc_ai.bus.codec import MAX_DEPTH, MAX_FRAME, Body, Envelope, FrameError, check_value, encode
 from btc_ai.bus.commands import Handle, Peer, send_reply, serve_commands
 from btc_ai.bus.events import EventSocket
-from btc_ai.bus.history import History
+from btc_ai.bus.history import History, LastEvents
 from btc_ai.errors import BusError
 from btc_ai.paths import command_socket, event_socket
 
 KEPT_LAST = 64
+"""Last values of a source."""
 KEPT_BYTES = 32 << 20
 MAX_MESSAGE = 8 << 20
 MAX_PAGE = 600_000
 """Bytes of events in one answer to `daemon.events`; a reply has at most MAX_FRAME."""
 ROOM = 4096
 """Bytes that the rest of such a reply may take."""
+SEQ_ROOM = 80
+"""Bytes that a source's number may take in a welcome."""
 
 Token = bytes
 Listener = Callable[[Envelope], None]
@@ -43,7 +44,8 @@ class Broker:
         self.handle = handle
         self._workers: dict[Token, Listener] = {}
         self._seq: dict[str, int] = {}
-        self._last: OrderedDict[tuple[str, object], Envelope] = OrderedDict()
+        self._last = LastEvents(KEPT_LAST)
+        self._welcome: bytes | None = None
         self._history = History(kept_bytes)
         self._epoch = os.urandom(8).hex()
         self._context = zmq.asyncio.Context()
@@ -94,16 +96,13 @@ class Broker:
         await self._events.serve()
 
     def welcome(self) -> bytes:
-        """The welcome's frame, with as many of the last events, newest first, as it can hold."""
-        last = [asdict(one) for one in self._last.values()]
-        while True:
+        """The welcome's frame, with as many of the last events as it can hold."""
+        if self._welcome is None:
+            kept = self._last.within(MAX_FRAME - ROOM - SEQ_ROOM * len(self._seq))
+            last = [event for frame in kept if (event := _for_reply(frame)) is not None]
             body = {"last": last, "seq": self._seq, "epoch": self._epoch}
-            try:
-                return encode(Envelope("bus.welcome", body, "broker"))
-            except FrameError:
-                if not last:
-                    raise
-                last = last[(len(last) + 1) // 2 :]
+            self._welcome = encode(Envelope("bus.welcome", body, "broker"))
+        return self._welcome
 
     async def reply(self, peer: Peer, parent_id: str | None, kind: str, body: Body) -> None:
         """Send one reply; a peer that has gone is none of our business."""
@@ -111,14 +110,10 @@ class Broker:
 
     def publish(self, kind: str, body: Body, *, source: str, parent_id: str | None = None) -> None:
         """Publish one event and keep it for late joiners. Raises FrameError; then nothing went."""
-        seq = self._seq.get(source, 0) + 1
-        event = Envelope(kind, body, source, parent_id, seq)
-        frame = encode(event)
-        self._seq[source] = seq
-        self._last[kind, body.get("run")] = event
-        self._last.move_to_end((kind, body.get("run")))
-        if len(self._last) > KEPT_LAST:
-            self._last.popitem(last=False)
+        seq, run = self._seq.get(source, 0) + 1, body.get("run")
+        frame = encode(Envelope(kind, body, source, parent_id, seq))
+        self._seq[source], self._welcome = seq, None
+        self._last.add(source, kind, run if isinstance(run, str) else None, frame)
         self._history.add(source, seq, frame)
         for outlet in self._outlets:
             outlet.send(kind.encode(), frame)

@@ -51,7 +51,8 @@ class Client:
     ) -> None:
         """Connect, to a runtime folder or another address.
 
-        Raises NoDaemonError where none listens, at once, or where a remote one does not answer.
+        Raises NoDaemonError where none listens, at once, or where a remote one does not answer,
+        and RemoteError where a remote one refuses.
         """
         self.address: Address = Local(where) if isinstance(where, Path) else where
         if not self.address.listens():
@@ -68,9 +69,12 @@ class Client:
         """Find out whether the daemon takes this client's key: it does not say so where not."""
         try:
             self.call("daemon.ping")
-        except BusError:
+        except NoDaemonError:
             self._context.destroy(linger=0)
             raise NoDaemonError(self.address.advice) from None
+        except BusError:  # it answers, if not as it should: it is busy, or of another version
+            self._context.destroy(linger=0)
+            raise
 
     def __enter__(self) -> Self:
         """The client itself."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from collections.abc import Callable
 
 import zmq
@@ -10,6 +11,8 @@ MAX_SUBSCRIPTION = 1024
 """A longer subscription ends its connection, bytes."""
 _WELCOME = re.compile(rb"\x01(welcome\.[0-9a-f]{16})")
 _AT_ONCE = 256
+_REST = 3
+"""A welcome is followed by so many times the time it took: a flood of them takes a quarter."""
 
 
 class EventSocket:
@@ -35,15 +38,16 @@ class EventSocket:
         try:
             while True:
                 self._look.clear()
+                began = time.monotonic()
                 if self._greet():
                     self._look.set()
-                    await asyncio.sleep(0)
+                    await asyncio.sleep(_REST * (time.monotonic() - began))
                 await self._look.wait()
         finally:
             loop.remove_reader(descriptor)
 
     def _greet(self) -> bool:
-        """Read what subscribers sent; whether there may be more."""
+        """Read what subscribers sent, until one is welcomed; whether there may be more."""
         for _ in range(_AT_ONCE):
             try:
                 message = self.socket.recv(zmq.NOBLOCK)
@@ -51,4 +55,5 @@ class EventSocket:
                 return False
             if found := _WELCOME.fullmatch(message):
                 self.send(found[1], self._welcome())
+                return True
         return True

@@ -55,6 +55,7 @@ class RemoteDoor:
         self._pair = keys.server()  # before a context runs
         self.access = Access(keys, log)
         self.access.refresh()
+        self._reopening = asyncio.Lock()
         self._context = zmq.asyncio.Context()
         try:
             self._gate = self._context.socket(zmq.ROUTER)
@@ -123,14 +124,14 @@ class RemoteDoor:
             self.access.refresh()
         finally:
             if any(self.access.valid.get(public) != key for public, key in before.items()):
-                await self._reopen_events()
+                async with self._reopening:  # one may wait for the other: both see it done
+                    await self._reopen_events()
         return len(self.access.valid)
 
     async def _reopen_events(self) -> None:
         """End every subscription; those who may come back do so by themselves, and catch up."""
         if self._events is not None:
-            self._close_events()
-            await asyncio.wait({self._serving})
+            await self._close_events(self._events)
         end = time.monotonic() + REBIND_LIMIT_S
         while self._events is None:
             try:
@@ -141,12 +142,12 @@ class RemoteDoor:
                 await asyncio.sleep(REBIND_EVERY_S)
         self._serve_events()
 
-    def _close_events(self) -> None:
-        if self._events is not None:
-            self._serving.cancel()
-            self._broker.remove_outlet(self._events)
-            self._events.socket.close(linger=0)
-            self._events = None
+    async def _close_events(self, events: EventSocket) -> None:
+        self._broker.remove_outlet(events)
+        self._serving.cancel()
+        await asyncio.wait({self._serving})
+        events.socket.close(linger=0)
+        self._events = None
 
     def close(self) -> None:
         """Close the door."""

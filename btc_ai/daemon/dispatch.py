@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
 from itertools import islice
 
@@ -16,7 +16,8 @@ from btc_ai.daemon.tasks import Tasks, asked_to_end
 from btc_ai.errors import BtcAiError, BusError, PluginError
 from btc_ai.redaction import redact
 
-IN_FLIGHT = 256
+IN_FLIGHT, OF_VIEWERS, OF_A_VIEWER = 256, 128, 32
+"""Commands in flight at once: those who only look leave room for those who run things."""
 MAX_REASON = 4000
 REMEMBERED = 16_384
 """How many commands' ids are kept, to tell one that comes again."""
@@ -42,6 +43,7 @@ class Dispatcher:
         self._table: dict[str, Command] = {}
         self._expected: dict[str, tuple[asyncio.Event, Callable[[], str]]] = {}
         self._seen: OrderedDict[str, None] = OrderedDict()
+        self._viewers: Counter[str] = Counter()
         self.tasks = Tasks(log)
 
     def add(self, commands: Iterable[Command]) -> None:
@@ -121,6 +123,8 @@ class Dispatcher:
         if refused := self._refusal(envelope, peer):
             await broker.reply(peer, envelope.id, "error", refused)
             return
+        if peer.role == "viewer":
+            self._viewers[peer.who] += 1
         self.tasks.spawn(f"command {envelope.kind}", self._reply(broker, envelope, peer))
 
     def _refusal(self, envelope: Envelope, peer: Peer) -> Body | None:
@@ -128,7 +132,7 @@ class Dispatcher:
         if peer.role is None:
             self._audit.warning("command", command=envelope.kind, outcome="revoked", who=peer.who)
             return {"code": "forbidden", "message": "this key has been revoked; ask for another"}
-        if len(self.tasks) >= IN_FLIGHT:
+        if self._is_crowded(peer):
             return {"code": "busy", "message": "too many commands at once; try again"}
         known = envelope.id in self._seen
         self._seen[envelope.id] = None
@@ -139,7 +143,22 @@ class Dispatcher:
             self._seen.popitem(last=False)
         return None
 
+    def _is_crowded(self, peer: Peer) -> bool:
+        if len(self.tasks) >= IN_FLIGHT:
+            return True
+        viewers = self._viewers
+        return peer.role == "viewer" and (
+            viewers[peer.who] >= OF_A_VIEWER or viewers.total() >= OF_VIEWERS
+        )
+
     async def _reply(self, broker: Broker, envelope: Envelope, peer: Peer) -> None:
+        try:
+            await self._reply_to(broker, envelope, peer)
+        finally:
+            if peer.role == "viewer":
+                self._viewers -= Counter((peer.who,))
+
+    async def _reply_to(self, broker: Broker, envelope: Envelope, peer: Peer) -> None:
         assert peer.role is not None
         call = Call(envelope.id, envelope.source, peer.role, peer.who)
         try:

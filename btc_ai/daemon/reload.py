@@ -60,13 +60,14 @@ class Reload:
 
     def _reload(self) -> Body:
         config = load_config(self._path, **known_names()) if self._path else self.config
-        changed = sorted(_changed(self._in_force, _flat(config)))
+        flat = _flat(config)
+        changed = sorted(_changed(self._in_force, flat))
         applied = self._apply(config, changed)
         rest = [key for key in changed if key not in applied]
         at_start = (*AT_START, *self._appliers)
         waiting = [key for key in rest if _within(key, at_start)]
         next_job = [key for key in rest if key not in waiting]
-        self._in_force |= {key: _flat(config).get(key) for key in applied + next_job}
+        self._in_force |= {key: flat.get(key) for key in applied + next_job}
         self.config = config
         self._log.info("configuration read anew", applied=applied, next_job=next_job)
         if waiting:

@@ -1,3 +1,4 @@
+import ast
 import inspect
 import subprocess
 import sys
@@ -35,6 +36,23 @@ def test_api_loads_neither_torch_nor_pandas() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path("/")
     )
     assert done.stdout.strip() == ""
+
+
+PACKAGES = sorted((Path(__file__).parents[2] / "plugins_contrib").glob("*/btc_ai_*"))
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda path: path.name)
+def test_contributed_plugins_import_what_is_stable_alone(package: Path) -> None:
+    stable = ("btc_ai.api", "btc_ai.client", package.name)
+    for file in package.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            names = [one.name for one in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                names = [node.module or ""]
+            for name in names:
+                parts = name.split(".")
+                known = {".".join(parts[:count]) for count in range(1, len(parts) + 1)}
+                assert not parts[0].startswith("btc_ai") or known & {*stable}, f"{file}: {name}"
 
 
 def test_the_daemon_keeps_the_contract() -> None:

@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import inspect
 
 import pytest
@@ -49,6 +50,24 @@ def test_publishes_and_calls_as_strictly_as_the_daemon() -> None:
         assert context.sent[0] == ("training.runs", {"limit": 1})
 
     asyncio.run(run())
+
+
+def test_publishes_what_is_named_and_permitted() -> None:
+    context = FakeContext("mine", may_publish=("training.*",), events=[Foreign])
+    context.publish(Foreign())
+    with pytest.raises(PluginError, match="btc_ai_messages lacks"):
+        context.publish(Said())
+    assert context.published == [Foreign()]
+
+
+def test_each_context_has_folders_of_its_own_and_they_go_with_it() -> None:
+    one, other = FakeContext("mine"), FakeContext("mine")
+    folders = [each.config.MODELS_DIR for each in (one, other)]
+    assert folders[0] != folders[1]
+    folders[0].mkdir(parents=True)
+    del one, other
+    gc.collect()
+    assert not folders[0].exists()
 
 
 def test_a_task_that_fails_is_not_passed_over() -> None:

@@ -22,6 +22,19 @@ def test_gives_what_the_work_gives_and_raises_what_it_raises() -> None:
     assert name == threading.current_thread().name
 
 
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), StopIteration()])
+def test_work_that_exits_is_an_error_and_no_exit(error: BaseException) -> None:
+    def leave() -> None:
+        raise error
+
+    async def run() -> None:
+        async with asyncio.timeout(30):
+            await in_thread(leave)
+
+    with pytest.raises(RuntimeError, match=type(error).__name__):
+        asyncio.run(run())
+
+
 def test_work_that_never_ends_keeps_no_process_alive() -> None:
     code = """
 import asyncio, threading

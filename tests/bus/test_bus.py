@@ -306,7 +306,27 @@ def test_welcome_goes_on_when_last_values_are_large(hub: Hub) -> None:
         deep = [deep]
     hub.publish("training.run", run="deep", deep=deep)
     with Client(hub.runtime, timeout=3) as client:
-        assert client.subscribe("training.").last == []
+        assert [one.body["run"] for one in client.subscribe("training.").last] == ["7"]
+
+
+def test_a_flood_of_one_source_leaves_the_others_their_last_values(hub: Hub) -> None:
+    hub.publish("training.run", run="a")
+    for number in range(100):
+        hub.publish("noisy.news", source="noisy", run=str(number), parts=["x" * 200_000] * 2)
+    with Client(hub.runtime) as client:
+        last = client.subscribe("training.").last
+    assert [one.body["run"] for one in last if one.source == "training"] == ["a"]
+    assert [one.body["run"] for one in last if one.source == "noisy"] == ["98", "99"]
+
+
+@pytest.mark.parametrize("run", [["a"], {"a": 1}, 3])
+def test_a_run_that_is_no_name_leaves_no_gap(hub: Hub, run: Any) -> None:
+    with Client(hub.runtime) as client:
+        feed = client.subscribe("a.")
+        hub.publish("a.b", source="s", run=run)
+        hub.publish("a.b", source="s")
+        events = feed.events()
+        assert [next(events)[1], next(events)[1]] == [False, False]
 
 
 def test_event_that_cannot_be_sent_leaves_no_gap(hub: Hub) -> None:

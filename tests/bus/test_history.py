@@ -23,20 +23,29 @@ from tests.bus.conftest import Hub
 )  # fmt: skip
 def test_it_holds_the_newest_that_fit(sizes: list[tuple[str, int]], after: int, limit: int) -> None:
     history, room = History(4000), 4000
-    added: list[tuple[str, int, bytes]] = []
+    added: dict[str, list[tuple[int, bytes]]] = {"a": [], "b": []}
     for source, size in sizes:
-        seq = 1 + sum(one[0] == source for one in added)
-        added.append((source, seq, bytes(size)))
-        history.add(*added[-1])
-    kept: list[tuple[str, int, bytes]] = []
-    for one in reversed(added):
-        room -= len(one[2]) + OVERHEAD
-        if room < 0:
-            break
-        kept.insert(0, one)
-    for source in "ab":
-        expected = [(seq, frame) for name, seq, frame in kept if name == source and seq > after]
+        added[source].append((len(added[source]) + 1, bytes(size)))
+        history.add(source, *added[source][-1])
+    kept = {source: history.after(source, 0, 100) for source in added}
+    costs = {source: sum(OVERHEAD + len(one[1]) for one in kept[source]) for source in kept}
+    assert sum(costs.values()) <= room
+    for source, every in added.items():
+        assert kept[source] == every[len(every) - len(kept[source]) :]
+        if kept[source] != every:  # some went, for it had more than its share
+            lost = every[-len(kept[source]) - 1]
+            assert costs[source] + OVERHEAD + len(lost[1]) > room / 2
+        expected = [one for one in kept[source] if one[0] > after]
         assert history.after(source, after, limit) == expected[:limit]
+
+
+def test_a_flood_of_one_source_costs_the_others_nothing() -> None:
+    history = History(100_000)
+    history.add("quiet", 1, b"x")
+    for seq in range(1, 5000):
+        history.add("noisy", seq, bytes(100))
+    assert history.after("quiet", 0, 9) == [(1, b"x")]
+    assert history.after("noisy", 0, 1)[0][0] > 4000
 
 
 @pytest.fixture

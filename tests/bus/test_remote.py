@@ -22,6 +22,7 @@ from btc_ai.bus.keys import Keys
 from btc_ai.bus.remote import RemoteDoor
 from btc_ai.config import Remote
 from btc_ai.daemon.bus_commands import BusCommands
+from btc_ai.daemon.dispatch import CommandError
 from btc_ai.daemon.logs import logger
 from btc_ai.errors import BusError, ConfigError
 from tests.bus.conftest import Hub
@@ -118,6 +119,17 @@ def test_a_viewer_changes_nothing(gateway: Gateway) -> None:
         assert client.call("test.change")["role"] == "operator"
 
 
+def test_a_daemon_that_refuses_is_one_that_answers(gateway: Gateway) -> None:
+    async def busy(body: Anything, call: Call) -> Body:
+        raise CommandError("busy", "too many commands at once; try again")
+
+    eve = gateway.host("eve", "viewer")
+    gateway.hub.dispatcher.remove([ping := gateway.hub.dispatcher._table["daemon.ping"]])
+    gateway.hub.add(replace(ping, handler=busy))
+    with pytest.raises(RemoteError, match="try again"):
+        Client(eve)
+
+
 def test_events_over_tcp(gateway: Gateway) -> None:
     gateway.hub.publish("training.run", run="a", number=0)
     with Client(gateway.host("eve", "viewer")) as client:
@@ -154,6 +166,28 @@ def test_a_revoked_key_hears_and_does_nothing_more(gateway: Gateway) -> None:
         assert feed.receive(0.5) is None
     with pytest.raises(NoDaemonError, match="revoked"):
         Client(eve, timeout=0.5)
+
+
+def test_keys_revoked_at_once_reopen_the_events_once(gateway: Gateway) -> None:
+    ann = gateway.host("ann", "viewer")
+    for name in ("eve", "joe"):
+        gateway.host(name, "viewer")
+
+    async def revoke(name: str) -> None:
+        gateway.keys.revoke(name)
+        await gateway.door.refresh()
+
+    async def both() -> None:
+        await asyncio.gather(revoke("eve"), revoke("joe"))
+
+    gateway.hub.do(both())
+    assert len(gateway.hub.broker._outlets) == 2  # this machine's, and the door's
+    with Client(ann) as client:
+        feed = client.subscribe("training.")
+        for number in range(3):
+            gateway.hub.publish("training.run", number=number)
+        numbers = [next(feed.events())[0].body["number"] for _ in range(3)]  # type: ignore[union-attr]
+    assert numbers == [0, 1, 2]
 
 
 def test_a_name_that_was_revoked_does_not_come_back(gateway: Gateway) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from btc_ai.api.advice import find_gpus, training_advice
+from btc_ai.bus.client import daemon_listens
 from btc_ai.cli.context import Globals
 from btc_ai.cli.doctor import machine, running
 from btc_ai.cli.doctor.checks import CHECKS, examine
@@ -45,7 +46,10 @@ def levels(look: Look, name: str) -> list[str]:
     return [one.level for one in found(look, name)]
 
 
-def test_all_is_well_and_every_finding_says_what_to_do(house: House) -> None:
+def test_all_is_well_and_every_finding_says_what_to_do(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     house.configure(**WORLD, SYMBOL="SAMPLE/USDT")
     house.run("data", "sample", "--bars", "20000")
     text = house.run("doctor")
@@ -206,8 +210,8 @@ def test_sockets_of_a_killed_daemon_and_a_lock_that_is_held(
     pid = house.daemon_pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    house.wait_for(lambda: house.daemon_pid is None)
-    assert levels(look(), "leftovers") == ["warning"] * 2
+    house.wait_for(lambda: not daemon_listens(house.runtime))  # its threads end one by one
+    house.wait_for(lambda: levels(look(), "leftovers") == ["warning"] * 2)
     assert command_socket(house.runtime).exists() and event_socket(house.runtime).exists()
     with (house.runtime / "daemon.lock").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

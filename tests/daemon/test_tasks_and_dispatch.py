@@ -225,6 +225,38 @@ def test_a_command_that_comes_again_is_refused(monkeypatch: pytest.MonkeyPatch) 
     assert sent(table, *others[1:], one) == ["replayed", "replayed", "result", "result"]
 
 
+def test_viewers_leave_room_for_operators() -> None:
+    async def hang(body: Empty, call: Call) -> Body:
+        await hung.wait()
+        return {}
+
+    async def run() -> None:
+        door: Any = Door()
+        table = Dispatcher(Records())
+        table.add([Command("a.hang", Empty, hang, role="viewer"), command("a.change")])
+
+        async def send(who: str, role: Role, kind: str) -> list[object]:
+            await table.handle(door, Envelope(kind, {}, "cli"), Peer(b"x", who, role, None))
+            await asyncio.sleep(0.01)
+            taken, door.sent = [body.get("code", name) for name, body in door.sent], []
+            return taken
+
+        for viewer in range(4):
+            for _ in range(32):
+                assert await send(f"viewer {viewer}", "viewer", "a.hang") == []
+            assert await send(f"viewer {viewer}", "viewer", "a.hang") == ["busy"]
+        assert await send("viewer 9", "viewer", "a.hang") == ["busy"]
+        assert await send("ann", "operator", "a.change") == ["result"]
+        hung.set()
+        while len(table.tasks):
+            await asyncio.sleep(0)
+        door.sent = []
+        assert await send("viewer 0", "viewer", "a.hang") == ["result"]
+
+    hung = asyncio.Event()
+    asyncio.run(run())
+
+
 def test_what_a_handler_raises_is_the_audits_outcome() -> None:
     async def refuse(body: Empty, call: Call) -> Body:
         raise PluginError("no")

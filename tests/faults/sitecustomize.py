@@ -2,6 +2,7 @@
 
 BTC_AI_FAULT_FILE names a file that holds `plugin fault`, read as each plugin's process starts. The
 plugin itself is the real one: what it offers is wrapped, in its own process and nowhere else.
+FILE.mark says, of a fault that the plugin survives, that it has come about.
 """
 
 import asyncio
@@ -15,6 +16,11 @@ from pathlib import Path
 from typing import Any
 
 AFTER_S = 0.2
+FLOOD = 4 << 20
+
+
+def _mark(text: str) -> None:
+    Path(os.environ["BTC_AI_FAULT_FILE"] + ".mark").write_text(text)
 
 
 def _import_error() -> None:
@@ -43,13 +49,20 @@ def _hold_the_gil() -> None:
 
 
 def _allocate() -> None:
-    _kept.append(bytearray(4 << 30))
+    try:
+        _kept.append(bytearray(4 << 30))
+    except MemoryError:
+        _mark("MemoryError")
+        raise
 
 
 def _flood_stdout() -> None:
     def write() -> None:
+        written = 0
         while True:
-            os.write(1, b"x" * 4096 + b"\n")
+            written += os.write(1, b"x" * 4096 + b"\n")
+            if written > FLOOD:
+                _mark("flooded")
 
     threading.Thread(target=write, daemon=True).start()
 
@@ -105,6 +118,7 @@ class _Faulty:
         while True:
             for _ in range(1000):
                 self._context.publish(made(text="x" * 100))
+            _mark("flooded")
             await asyncio.sleep(0)
 
     async def stop(self) -> None:

@@ -56,9 +56,15 @@ class LogPipe:
     async def __aenter__(self) -> Self:
         """The pipe, being read."""
         loop, reader = asyncio.get_running_loop(), asyncio.StreamReader()
-        self._transport, _ = await loop.connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(self._reading, "rb", 0)
-        )
+        reading = os.fdopen(self._reading, "rb", 0)
+        try:
+            self._transport, _ = await loop.connect_read_pipe(
+                lambda: asyncio.StreamReaderProtocol(reader), reading
+            )
+        except BaseException:
+            reading.close()
+            self.close_writing()
+            raise
         self._pump = asyncio.create_task(self._follow(reader), name=f"{self._what} stderr")
         return self
 

@@ -38,9 +38,13 @@ class SilenceWatch:
             self.stalled = False
             self._changed()
 
+    def reset(self) -> None:
+        """Forget what was before: a new life begins, or one has ended. Nobody hears of it."""
+        self._heard_at, self.stalled = time.monotonic(), False
+
     async def watch(self) -> None:
         """Watch from now on, until cancelled; ends once the worker is killed."""
-        self.heard()
+        self.reset()
         while (left := self._limits.KILL_STALLED_AFTER - self.silent_s) > 0:
             if not self.stalled:
                 left = min(left, self._limits.STALLED_AFTER - self.silent_s)
@@ -51,6 +55,7 @@ class SilenceWatch:
             await self._sleep(max(min(left, LOOK_EVERY_S), LEAST_SLEEP_S))
             self._look()
         self._kill(f"silent for {self._limits.KILL_STALLED_AFTER:g} s")
+        self.reset()
 
     async def _sleep(self, seconds: float) -> None:
         """Sleep; time in which this very process was held up is not the worker's silence."""

@@ -73,6 +73,7 @@ class ProcessWorker:
         )
         self._state = "idle"
         self._stopping = asyncio.Event()
+        self._turn = asyncio.Lock()
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -101,19 +102,25 @@ class ProcessWorker:
         self, function: str, arguments: Body, on_progress: Callable[[Body], None]
     ) -> Body:
         """Run one step; see `btc_ai.api.service.Worker`."""
-        self._on_progress = on_progress
-        step = {"function": function, "arguments": arguments}
-        self._tally = Tally(self._first_delay_s)
-        self._idle.clear()
-        try:
-            while True:
-                try:
-                    return await self._attempt(step)
-                except _DiedError as death:
-                    await self._after_death(str(death))
-        finally:
-            self._state = "idle"
-            self._idle.set()
+        async with self._turn:
+            self._on_progress = on_progress
+            self._tally = Tally(self._first_delay_s)
+            self._idle.clear()
+            try:
+                return await self._insist({"function": function, "arguments": arguments})
+            except asyncio.CancelledError:
+                self._kill("nobody waits for its answer")  # which the next step would get
+                raise
+            finally:
+                self._state = "idle"
+                self._idle.set()
+
+    async def _insist(self, step: Body) -> Body:
+        while True:
+            try:
+                return await self._attempt(step)
+            except _DiedError as death:
+                await self._after_death(str(death))
 
     async def _after_death(self, cause: str) -> None:
         if self._stopping.is_set():
@@ -134,6 +141,8 @@ class ProcessWorker:
         raise StepStoppedError("stopped; it goes on from its last checkpoint")
 
     async def _attempt(self, step: Body) -> Body:
+        if self._killed_for and self._life is not None:
+            await asyncio.wait({self._life})
         if self._is_dead() and not self._stopping.is_set():
             await self._start()
         if self._stopping.is_set():
@@ -155,36 +164,39 @@ class ProcessWorker:
             await asyncio.wait_for(self._outcome, self._start_limit_s)
         except TimeoutError:
             self._kill(reason := f"not ready within {self._start_limit_s:g} s")
-            await self._life
+            await asyncio.wait({self._life})
             raise _DiedError(reason) from None
 
     async def _live(self) -> None:
         """One life of the process: from its start until nothing of it is left."""
-        token, mark, returncode, failure = self._token, new_mark(), 0, None
+        token = self._token
         self._broker.attach_worker(token, self._hear)
         self._oom.begin()
         try:
-            async with LogPipe(self._log) as pipe:
-                try:
-                    self._process = process = await self._spawn(pipe.writing, mark)
-                except OSError as error:
-                    failure = f"cannot be started ({error.strerror})"
-                else:
-                    pipe.close_writing()
-                    self._log.info("worker started", pid=process.pid)
-                    if self._stopping.is_set() or self._killed_for:
-                        process.kill()  # it was given up while it was being made
-                    returncode = await process.wait()
-                    await asyncio.to_thread(end_descendants, process.pid, mark)
+            cause = await self._until_dead()
+        except OSError as error:
+            cause = f"cannot be started ({error.strerror})"
         finally:
             self._broker.detach_worker(token)
             self._process = None
-        cause = failure or cause_of(
+        if self._outcome is not None and not self._outcome.done():
+            self._outcome.set_exception(_DiedError(cause))
+
+    async def _until_dead(self) -> str:
+        """Start the process and wait for its end; what it died of."""
+        mark = new_mark()
+        async with LogPipe(self._log) as pipe:
+            self._process = process = await self._spawn(pipe.writing, mark)
+            pipe.close_writing()
+            self._log.info("worker started", pid=process.pid)
+            if self._stopping.is_set() or self._killed_for:
+                process.kill()  # it was given up while it was being made
+            returncode = await process.wait()
+            await asyncio.to_thread(end_descendants, process.pid, mark)
+        return cause_of(
             returncode, ours=self._killed_for, oom=self._oom,
             memory_mb=self._limits.WORKER_MEMORY_MB, last_words=pipe.last_words,
         )  # fmt: skip
-        if self._outcome is not None and not self._outcome.done():
-            self._outcome.set_exception(_DiedError(cause))
 
     async def _spawn(self, stderr: int, mark: str) -> asyncio.subprocess.Process:
         limit = self._limits.WORKER_MEMORY_MB
@@ -218,7 +230,8 @@ class ProcessWorker:
             return await self._outcome
         finally:
             watch.cancel()
-            self._silence.heard()
+            self._outcome.cancel()
+            self._silence.reset()
 
     def _hear(self, message: Envelope) -> None:
         self._silence.heard()
@@ -281,7 +294,7 @@ class ProcessWorker:
         if not await _wait(asyncio.shield(self._life), self._term_limit_s):
             self._log.warning("worker does not end; killing it", pid=self.pid)
             self._signal(signal.SIGKILL)
-            await self._life
+            await asyncio.wait({self._life})
 
 
 async def _wait(what: Awaitable[object], limit: float) -> bool:

@@ -1,5 +1,6 @@
 """The Context that a service gets: what it may touch, seen through the contract."""
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import asdict, dataclass, field
@@ -214,7 +215,6 @@ class LocalContext(ServiceContext):
     async def close(self) -> None:
         """End its workers and what else it left running."""
         try:
-            for worker in self.workers:
-                await worker.close()
+            await asyncio.gather(*(worker.close() for worker in self.workers))
         finally:
             await super().close()

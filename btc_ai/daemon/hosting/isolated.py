@@ -1,5 +1,6 @@
 """The Context of a service in a process of its own, over the link to the daemon."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,7 @@ class LentWorker:
     ) -> None:  # fmt: skip
         """Starts with its first step."""
         self._link, self._progress = link, progress
-        self._key = key
+        self._key, self._steps = key, 0
         self._worker: Body = {"worker": key, "name": name, "limit_s": limit_s}
 
     async def run(
@@ -82,7 +83,13 @@ class LentWorker:
     ) -> Body:
         """Run one step."""
         self._progress[self._key] = on_progress
-        return await self._ask("run", function=function, arguments=arguments)
+        self._steps += 1
+        step = str(self._steps)
+        try:
+            return await self._ask("run", step=step, function=function, arguments=arguments)
+        except asyncio.CancelledError:
+            self._link.tell("plugin.worker_cancel", {"worker": self._key, "step": step})
+            raise
 
     async def stop(self) -> None:
         """Stop the step at a checkpoint."""

@@ -1,5 +1,6 @@
 """Worker processes that the daemon runs for a plugin in another process."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 
@@ -22,6 +23,7 @@ class LentWorkers:
         """None yet; `tell` hears of each step's `progress` and each worker's `health`."""
         self._parts, self._tell = parts, tell
         self._workers: dict[str, ProcessWorker] = {}
+        self._asking: dict[tuple[str, str], asyncio.Task[object] | None] = {}
 
     @property
     def requests(self) -> dict[str, Answer]:
@@ -32,11 +34,25 @@ class LentWorkers:
             "plugin.worker_close": self._close,
         }
 
+    @property
+    def notices(self) -> dict[str, Callable[[Envelope], None]]:
+        """What the plugin's process may say."""
+        return {"plugin.worker_cancel": self._cancel}
+
     async def _run(self, message: Envelope) -> Body:
-        body, key = message.body, message.body["worker"]
-        return await self._worker(body).run(
-            body["function"], body["arguments"], lambda said: self._tell("progress", key, said)
-        )
+        body, key = message.body, str(message.body["worker"])
+        self._asking[one := _step(body)] = asyncio.current_task()
+        try:
+            return await self._worker(body).run(
+                body["function"], body["arguments"], lambda said: self._tell("progress", key, said)
+            )
+        finally:
+            self._asking.pop(one, None)
+
+    def _cancel(self, message: Envelope) -> None:
+        """Nobody waits for a worker's step any more."""
+        if asking := self._asking.get(_step(message.body)):
+            asking.cancel()
 
     async def _stop(self, message: Envelope) -> Body:
         await self._worker(message.body).stop()
@@ -66,5 +82,8 @@ class LentWorkers:
 
     async def close(self) -> None:
         """End them all."""
-        for worker in self._workers.values():
-            await worker.close()
+        await asyncio.gather(*(worker.close() for worker in self._workers.values()))
+
+
+def _step(body: Body) -> tuple[str, str]:
+    return str(body["worker"]), str(body["step"])

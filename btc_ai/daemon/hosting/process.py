@@ -164,6 +164,7 @@ class PluginProcess:
         socket = context.socket(zmq.DEALER)
         self._workers = workers = LentWorkers(self._parts, self._tell)
         self._killed_for, mark = None, new_mark()
+        self._silence.reset()
         try:
             bind_private(socket, path)
             self._link = self._new_link(socket, workers)
@@ -191,6 +192,7 @@ class PluginProcess:
                 "plugin.hello": lambda message: None,
                 "plugin.alive": self._alive,
                 "plugin.event": self._bus.publish,
+                **workers.notices,
             },
             log=self._log,
             heard=self._silence.heard,
@@ -216,6 +218,8 @@ class PluginProcess:
         finally:
             pipe.close_writing()
         self._log.info("plugin process started", pid=self._process.pid)
+        if self._ending.is_set():
+            self._kill("stopped before it began")
 
     async def _follow(self, pipe: LogPipe) -> bool:
         """Load and start the plugin, then watch it until it ends."""

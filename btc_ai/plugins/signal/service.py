@@ -1,4 +1,7 @@
-"""The signal service: asks a warm worker what the latest models say, and publishes it."""
+"""The signal service: asks a warm worker what the latest models say, and publishes it.
+
+The past of a model is written by a worker of its own, so that nobody's live signal waits for it.
+"""
 
 import asyncio
 import json
@@ -17,6 +20,8 @@ HISTORY_STEP = "btc_ai.plugins.signal.worker:history_step"
 LOOK_EVERY_S = 0.5
 PREDICT_LIMIT_S = 120.0
 HISTORY_LIMIT_S = 600.0
+FOLDER = "_signals"
+"""In MODELS_DIR: files on their way to whoever asked for them."""
 
 
 class SignalService:
@@ -26,7 +31,8 @@ class SignalService:
         """A service over its context; its worker starts with the first question."""
         self._context = context
         self._worker: Worker | None = None
-        self._turn = asyncio.Lock()
+        self._exporter: Worker | None = None
+        self._turn, self._export_turn = asyncio.Lock(), asyncio.Lock()
         self._until: dict[str, float] = {}
 
     def commands(self) -> Sequence[Command]:
@@ -41,9 +47,9 @@ class SignalService:
         """Nothing to begin: it works when it is asked."""
 
     async def stop(self) -> None:
-        """End the worker."""
-        if self._worker is not None:
-            await self._worker.stop()
+        """End the workers."""
+        workers = (self._worker, self._exporter)
+        await asyncio.gather(*(worker.stop() for worker in workers if worker is not None))
 
     def status(self) -> Body:
         """How many follow the signal."""
@@ -56,8 +62,9 @@ class SignalService:
         span = {
             "start": milliseconds("--from", body.start), "end": milliseconds("--to", body.end),
             "in_sample": body.in_sample,
+            "folder": str(self._context.read_config().MODELS_DIR / FOLDER),
         }  # fmt: skip
-        return await self._run(HISTORY_STEP, {**self._arguments(body), **span})
+        return await self._export({**self._arguments(body), **span})
 
     async def _follow(self, body: FollowBody, call: Call) -> Body:
         arguments = self._arguments(body)
@@ -106,6 +113,16 @@ class SignalService:
             if self._worker is None:
                 self._worker = self._context.worker("signal")
             return await self._worker.run(step, arguments, lambda body: None)
+
+    async def _export(self, arguments: Body) -> Body:
+        """Run the history step in a worker that ends with it, one at a time."""
+        async with self._export_turn:
+            self._exporter = worker = self._context.worker("signal.history", limit_s=1.0)
+            try:
+                return await worker.run(HISTORY_STEP, arguments, lambda body: None)
+            finally:
+                self._exporter = None
+                await worker.close()
 
     async def _publish(self, key: str, arguments: Body) -> None:
         """Publish a signal whenever the candles change, until nobody has asked for it lately."""

@@ -3,8 +3,7 @@
 from datetime import UTC, datetime
 
 from btc_ai.api.errors import BtcAiError, DataError
-from btc_ai.bus.client import Client
-from btc_ai.paths import runtime_dir
+from btc_ai.client import connect
 from btc_ai_freqtrade.signals import moment, symbol_of
 
 
@@ -19,7 +18,7 @@ def newest_position(
     """
     at = datetime.fromtimestamp(close / 1000, UTC).isoformat()
     asked = {"bucket": bucket, "symbol": symbol_of(pair), "interval": timeframe, "at": at}
-    with Client(runtime_dir(), source="freqtrade", timeout=timeout_s) as client:
+    with connect(source="freqtrade", timeout=timeout_s) as client:
         signal = client.call("signal.predict", asked)
     if not signal["buckets"]:
         raise BtcAiError(f"BTC-AI has no model for {symbol_of(pair)} {timeframe}")

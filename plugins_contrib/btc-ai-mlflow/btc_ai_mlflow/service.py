@@ -27,7 +27,10 @@ class SyncBody(BaseModel):
 
 
 class MlflowService:
-    """Mirrors runs. What has not got through is asked for again from BTC-AI's own files."""
+    """Mirrors runs. What has not got through is asked for again from BTC-AI's own files.
+
+    A run that MLflow cannot take now waits behind the others: its fault may be its own.
+    """
 
     def __init__(self, context: Context) -> None:
         """Over its context."""
@@ -35,6 +38,7 @@ class MlflowService:
         self._settings: Settings = context.settings
         self._mirror = Mirror(Store(self._settings), artifacts=self._settings.artifacts)
         self._waiting: dict[str, None] = {}
+        self._failing: set[str] = set()
         self._there = asyncio.Event()
         self._failures = 0
         self._counts = {"sent": 0, "given_up": 0, "dropped": 0}
@@ -66,7 +70,9 @@ class MlflowService:
         """Let a run be brought up to date."""
         self._waiting[run] = None
         if len(self._waiting) > MOST_WAITING:
-            del self._waiting[next(iter(self._waiting))]
+            oldest = next(iter(self._waiting))
+            del self._waiting[oldest]
+            self._failing.discard(oldest)
             self._counts["dropped"] += 1
         self._there.set()
 
@@ -84,7 +90,8 @@ class MlflowService:
             await self._there.wait()
             self._there.clear()
             for run in list(self._waiting):
-                await self._until_taken(run)
+                if not await self._taken(run):
+                    await asyncio.sleep(self._delay())
             await asyncio.sleep(self._settings.every_s)
 
     async def _backfill(self) -> list[str]:
@@ -97,32 +104,40 @@ class MlflowService:
             self._note(run)
         return runs
 
-    async def _until_taken(self, run: str) -> None:
-        """Bring a run up to date, however long MLflow cannot be reached."""
-        while run in self._waiting:
-            del self._waiting[run]  # what happens from now on is noted anew
-            try:
-                await self._sync(run)
-                self._failures, self._last_error = 0, None
-                self._counts["sent"] += 1
-            except StoreError as error:
+    async def _taken(self, run: str) -> bool:
+        """Bring a run up to date; False where it has to wait, behind the others."""
+        self._waiting.pop(run, None)  # what happens from now on is noted anew
+        try:
+            await self._sync(run)
+            self._succeeded(run)
+        except StoreError as error:
+            if not error.permanent:
                 self._failed(run, error)
-                if not error.permanent:
-                    self._waiting[run] = None
-                    await asyncio.sleep(self._delay())
-            except BtcAiError as error:  # of BTC-AI: there is no such run
-                self._give_up(run, error)
+                return False
+            self._give_up(run, error)
+        except BtcAiError as error:  # of BTC-AI: there is no such run
+            self._give_up(run, error)
+        return True
+
+    def _succeeded(self, run: str) -> None:
+        self._failing.discard(run)
+        self._failures = 0
+        self._counts["sent"] += 1
+        if not self._failing:
+            self._last_error = None
 
     def _failed(self, run: str, error: StoreError) -> None:
-        if error.permanent:
-            self._give_up(run, error)
-            return
         self._failures += 1
         self._last_error = str(error)
-        if self._failures == 1:
-            self._context.log.warning("MLflow cannot be reached; trying again", reason=str(error))
+        if self._failures == 1 and run not in self._failing:
+            self._context.log.warning(
+                "MLflow does not take a run for now; trying again", run=run, reason=str(error)
+            )
+        self._failing.add(run)
+        self._note(run)
 
     def _give_up(self, run: str, error: BtcAiError) -> None:
+        self._failing.discard(run)
         self._counts["given_up"] += 1
         self._last_error = f"run {run}: {error}"
         self._context.log.error("MLflow does not take a run", run=run, reason=str(error))

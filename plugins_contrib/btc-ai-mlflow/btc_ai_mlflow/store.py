@@ -111,7 +111,11 @@ class Store:
         if self._experiment is None:
             name = self._settings.experiment
             found = client.get_experiment_by_name(name)
-            self._experiment = found.experiment_id if found else client.create_experiment(name)
+            self._experiment = (
+                found.experiment_id
+                if found
+                else client.create_experiment(name, _artifacts_of(self._settings.tracking_uri))
+            )
         return self._experiment
 
     @contextmanager
@@ -133,6 +137,15 @@ class Store:
         except OSError as error:  # of the network, and of files
             self._experiment = None
             raise StoreError(_first_line(error), permanent=False) from None
+
+
+def _artifacts_of(uri: str) -> str | None:
+    """Where a new experiment keeps artifacts: beside an SQLite file, else where MLflow says.
+
+    MLflow itself would take ./mlruns, below whatever folder the daemon was started in.
+    """
+    kind, _, file = uri.partition(":///")
+    return (Path(file).absolute().parent / "mlruns").as_uri() if kind == "sqlite" else None
 
 
 def _finite(value: float) -> bool:

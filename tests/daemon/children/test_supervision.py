@@ -1,6 +1,7 @@
 """Workers that fall silent, die of something, or die at awkward moments."""
 
 import asyncio
+import errno
 import os
 import random
 import signal
@@ -78,8 +79,7 @@ def test_who_is_silent_too_long_is_killed_and_tallied(runtime: Path) -> None:
         worker, told = supervised(here, STALLED_AFTER=0.1, KILL_STALLED_AFTER=0.3)
         with pytest.raises(WorkerFailedError, match=r"5 × silent for 0\.3 s"):
             await worker.run(f"{STEPS}:quiet", {"seconds": 60}, ignore)
-        states = [one.state for one in told if one.state != "running"]
-        assert states == ["stalled", "restarting"] * 4 + ["stalled", "failed"]
+        assert [one.state for one in told] == ["stalled", "restarting"] * 4 + ["stalled", "failed"]
         assert {one.cause for one in told if one.cause} == {"silent for 0.3 s"}
         assert worker.as_body()["deaths"] == {"silent for 0.3 s": 5}
 
@@ -273,6 +273,20 @@ def test_whoever_asked_is_cancelled_while_the_process_is_made(runtime: Path) -> 
             await asyncio.wait({running})
             await worker.close()
             assert worker.ended and children() == []
+
+    on_floor(runtime, work)
+
+
+def test_without_descriptors_it_says_so_at_once(
+    runtime: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def work(here: Floor) -> None:
+        def no_more() -> tuple[int, int]:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+        monkeypatch.setattr(os, "pipe", no_more)
+        with pytest.raises(WorkerFailedError, match="cannot be started"):
+            await here.worker().run(f"{STEPS}:double", {"value": 1}, ignore)
 
     on_floor(runtime, work)
 

@@ -82,6 +82,35 @@ def test_steps_in_quick_succession_are_never_lost(runtime: Path) -> None:
     on_floor(runtime, work)
 
 
+@pytest.mark.parametrize("wait_s", [0, 0.01, 0.1, None])
+def test_the_answer_to_a_cancelled_step_is_nobodys(runtime: Path, wait_s: float | None) -> None:
+    """Cancelled while the process is made, while it starts, or (None) in the step."""
+
+    async def work(here: Floor) -> None:
+        worker, heard = here.worker(), list[Body]()
+        asked = worker.run(f"{STEPS}:quiet", {"seconds": 0.2, "then": 0.2}, heard.append)
+        running = asyncio.create_task(asked)
+        await (until(lambda: heard) if wait_s is None else asyncio.sleep(wait_s))
+        running.cancel()
+        for value in (1, 2):
+            done = await worker.run(f"{STEPS}:double", {"value": value}, ignore)
+            assert done["value"] == 2 * value
+        assert running.cancelled()
+        assert done["pid"] != (heard[0]["pid"] if heard else None)
+        assert worker.as_body()["deaths"] == {}
+
+    on_floor(runtime, work)
+
+
+def test_steps_asked_for_at_once_take_turns(runtime: Path) -> None:
+    async def work(here: Floor) -> None:
+        worker = here.worker()
+        asked = [worker.run(f"{STEPS}:double", {"value": one}, ignore) for one in range(5)]
+        assert [one["value"] for one in await asyncio.gather(*asked)] == [0, 2, 4, 6, 8]
+
+    on_floor(runtime, work)
+
+
 def test_killed_mid_step(runtime: Path, tmp_path: Path) -> None:
     async def work(here: Floor) -> None:
         heard: list[Body] = []

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,14 @@ PLUGINS = ("evaluation", "signal", "study", "training", "transfer", *CONTRIBUTED
 BROKEN = ("import-error", "syntax-error", "system-exit", "big-import", "hook", "start")
 DYING = ("hard-exit", "segfault", "late-exit", "late-segfault")
 GOES_ON = ("handler", "allocate", "flood-events", "flood-stdout")
+MARKS = {"allocate": "MemoryError", "flood-events": "flooded", "flood-stdout": "flooded"}
+"""What a fault leaves behind once it has come about."""
+EPISODES = 10_000
+"""More than a run has time for."""
 QUERY = {
     "evaluation": "evaluation.show", "signal": "signal.predict", "study": "study.list",
     "training": "training.runs", "transfer": "transfer.list", "hello": "hello.say",
-    "notify": "notify.status",
+    "notify": "notify.status", "mlflow": "mlflow.sync",
 }  # fmt: skip
 
 Body = dict[str, Any]
@@ -34,6 +38,7 @@ class Faulty:
 
     def __init__(self, house: House, file: Path, client: Client) -> None:
         self.house, self._file, self.client = house, file, client
+        self._mark = file.with_name(f"{file.name}.mark")
         self._ill: str | None = None
 
     def inject(self, plugin: str, fault: str) -> None:
@@ -41,6 +46,7 @@ class Faulty:
         if self._ill not in (None, plugin):
             self.heal()
         self._ill = plugin
+        self._mark.unlink(missing_ok=True)
         self._file.write_text(f"{plugin} {fault}")
         self.client.call("daemon.disable", {"plugin": plugin}, timeout=60)
         with suppress(NoDaemonError):  # it answers once the plugin is there
@@ -53,6 +59,21 @@ class Faulty:
         self.client.call("daemon.enable", {"plugin": plugin}, timeout=60)
         assert plugin is not None and self.state(plugin)["state"] == "ready"
 
+    def strike(self, plugin: str, fault: str) -> None:
+        """Inject, and wait until it has come about and is shown as what it is."""
+        self.inject(plugin, fault)
+        if fault in BROKEN:
+            assert self.wait(plugin, lambda one: one["state"] == "broken")["detail"]
+        elif fault in DYING:
+            assert self.wait(plugin, lambda one: bool(one["deaths"]))
+        else:
+            pid = self.wait(plugin, lambda one: one["state"] == "ready")["pid"]
+            if fault in MARKS:
+                self.house.wait_for(self._mark.exists, 60)
+                self.house.wait_for(lambda: self._mark.read_text() == MARKS[fault])
+            after = self.wait(plugin, lambda one: one["state"] == "ready")
+            assert (after["pid"], after["deaths"]) == (pid, {})
+
     def state(self, plugin: str) -> Body:
         status = self.client.call("daemon.status", timeout=30)
         return next(one for one in status["plugins"] if one["name"] == plugin)
@@ -60,6 +81,26 @@ class Faulty:
     def wait(self, plugin: str, what: Callable[[Body], bool]) -> Body:
         self.house.wait_for(lambda: what(self.state(plugin)), 60)
         return self.state(plugin)
+
+    def train(self) -> str:
+        """Start a run of many small episodes; it goes on in the background."""
+        self.house.run("data", "sample")
+        body = {"sequence": ["Scalping"], "episodes": EPISODES, "market": "sample"}
+        return str(self.client.call("training.start", body, timeout=60)["run"])
+
+    def episode(self, run: str) -> int:
+        [step] = self.client.call("training.show", {"run": run}, timeout=60)["steps"]
+        return int(step["episode"])
+
+    def history(self, run: str) -> list[int]:
+        """The episodes that the run's history has."""
+        rows: list[Body] = []
+        while True:
+            body = {"run": run, "position": 0, "after": len(rows), "limit": 500}
+            found = self.client.call("training.history", body, timeout=60)["rows"]
+            if not found:
+                return [int(row["episode"]) for row in rows]
+            rows += found
 
     def check_others(self, plugin: str) -> None:
         for other in PLUGINS:
@@ -82,6 +123,19 @@ def contributed(site: Path) -> Path:
     return site
 
 
+def from_the_future(site: Path) -> Path:
+    """The same, and a plugin of another contract, which does harm where it is imported."""
+    package, info = site / "btc_ai_future", site / "btc_ai_future-0.1.0.dist-info"
+    for folder in (package, info):
+        folder.mkdir()
+    (package / "__init__.py").write_text("import os\nos.kill(os.getpid(), 9)\n")
+    manifest = {"name": "future", "version": "0.1", "api": ">=2,<3", "description": "A test"}
+    (package / "btc_ai_plugin.json").write_text(json.dumps(manifest))
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: btc_ai_future\nVersion: 0.1\n")
+    (info / "entry_points.txt").write_text("[btc_ai.plugins]\nfuture = btc_ai_future:plugin\n")
+    return site
+
+
 @pytest.fixture(scope="module")
 def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
     root = tmp_path_factory.mktemp("faults")
@@ -90,12 +144,15 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
     with open_house(root) as house, pytest.MonkeyPatch.context() as patch:
         folders = [
             str(ROOT / "tests" / "faults"),
-            str(contributed(tmp_path_factory.mktemp("site"))),
+            str(from_the_future(contributed(tmp_path_factory.mktemp("site")))),
         ]
         old = os.environ.get("PYTHONPATH", "")
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [*folders, old])))
         patch.setenv("BTC_AI_FAULT_FILE", str(file))
-        house.configure(PLUGINS={name: {"ISOLATION": "process"} for name in PLUGINS})
+        house.configure(
+            PLUGINS={name: {"ISOLATION": "process"} for name in PLUGINS},
+            MAX_EPISODES=EPISODES,
+        )
         house.run("daemon", "start")
         with Client(house.runtime) as client:
             made = Faulty(house, file, client)
@@ -115,21 +172,53 @@ def test_every_fault_is_tested() -> None:
     assert tested >= AT_IMPORT.keys() | LATER.keys()
 
 
+def test_a_plugin_of_another_contract_is_refused(faulty: Faulty) -> None:
+    shown = faulty.state("future")
+    assert shown["state"] == "refused" and shown["pid"] is None
+    assert ">=2,<3" in shown["detail"]
+    faulty.check_others("future")
+    faulty.client.call("daemon.enable", {"plugin": "future"}, timeout=60)  # it changes nothing
+    assert faulty.state("future")["state"] == "refused"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", [*BROKEN, *DYING, *GOES_ON])
 @pytest.mark.parametrize("plugin", PLUGINS)
 def test_a_fault_is_a_status(faulty: Faulty, plugin: str, fault: str) -> None:
-    faulty.inject(plugin, fault)
-    if fault in BROKEN:
-        assert faulty.wait(plugin, lambda one: one["state"] == "broken")["detail"]
-    elif fault in DYING:
-        assert faulty.wait(plugin, lambda one: bool(one["deaths"]))
-    else:
-        faulty.wait(plugin, lambda one: one["state"] == "ready")
+    faulty.strike(plugin, fault)
     faulty.check_others(plugin)
-    if fault == "handler" and plugin in QUERY:
+    if fault == "handler":
         with pytest.raises(RemoteError, match="the log has the details"):
             faulty.client.call(QUERY[plugin], {}, timeout=30)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("plugin", "faults"),
+    [
+        ("hello", (*BROKEN, *DYING, *GOES_ON)),
+        ("training", ("late-segfault", "start", "flood-events")),
+    ],
+)
+def test_a_run_goes_on_and_loses_nothing(
+    faulty: Faulty, plugin: str, faults: Sequence[str]
+) -> None:
+    """Beside another plugin's faults without a pause; after those of its own service from there."""
+    run = faulty.train()
+    faulty.house.wait_for(lambda: faulty.episode(run) >= 2)
+    workers = faulty.house.worker_pids
+    for fault in faults:
+        faulty.strike(plugin, fault)
+        if plugin == "training":
+            faulty.heal()
+        reached = faulty.episode(run)
+        faulty.house.wait_for(lambda reached=reached: faulty.episode(run) > reached)
+    if plugin != "training":
+        faulty.heal()
+        assert faulty.house.worker_pids == workers
+    faulty.client.call("training.stop", {"run": run}, timeout=60)
+    reached = faulty.episode(run)
+    assert faulty.history(run) == [*range(1, reached + 1)]
 
 
 @pytest.mark.slow

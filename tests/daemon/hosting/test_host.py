@@ -5,6 +5,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -164,6 +165,25 @@ def test_refused_before_it_is_imported(
         assert record(host, "training").state == "ready"
 
     hosted(tmp_path, work)
+
+
+def test_services_stop_side_by_side(site: Site, tmp_path: Path) -> None:
+    """Each ends only once the other has begun to."""
+    meet = (
+        'import asyncio; both = sys.modules["plugin_one"].__dict__.setdefault("BOTH", [])\n'
+        "        both.append(self)\n"
+        "        while len(both) < 2: await asyncio.sleep(0.01)\n"
+        '        self.events.append("stop")'
+    )
+    for name in ("one", "two"):
+        site.install(name, changed(name, 'self.events.append("stop")', meet))
+
+    async def work(host: PluginHost, here: Floor) -> None:
+        services: list[Any] = [record(host, one).loaded.service for one in ("one", "two")]  # type: ignore[union-attr]
+        await host.stop()
+        assert [one.events[-1] for one in services] == ["stop", "stop"]
+
+    hosted(tmp_path, work, stop_limit_s=10)
 
 
 def test_started_in_order_and_stopped_in_reverse(site: Site, tmp_path: Path) -> None:

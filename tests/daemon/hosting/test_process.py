@@ -13,7 +13,7 @@ import pytest
 
 from btc_ai.api.messages import Event
 from btc_ai.api.service import Call, Command
-from btc_ai.bus.codec import Envelope, encode
+from btc_ai.bus.codec import Envelope, decode, encode
 from btc_ai.config import Config, PluginSection, Supervision
 from btc_ai.daemon.bus_commands import BusCommands
 from btc_ai.daemon.commands import Nothing
@@ -96,6 +96,16 @@ class Service:
             worker = self.context.worker("apart.work")
             try:
                 return await worker.run(body.kind, body.body, self.said.append)
+            finally:
+                await worker.close()
+        if body.what == "impatient":
+            worker = self.context.worker("apart.work")
+            first = asyncio.create_task(worker.run(body.kind, body.body, self.said.append))
+            while not self.said:
+                await asyncio.sleep(0.01)
+            first.cancel()
+            try:
+                return await worker.run("tests.daemon.steps:double", {"value": 4}, self.said.append)
             finally:
                 await worker.close()
         if body.what == "begin":
@@ -283,14 +293,14 @@ def test_it_publishes_its_own_events_and_no_others(site: Site, tmp_path: Path) -
 
     async def work(host: PluginHost, here: Floor, parts: Parts) -> None:
         await ask(here, "publish", "apart.news", text="new")
-        last = [one.kind for one in parts.broker._last.values()]
+        last = [one["kind"] for one in decode(parts.broker.welcome()).body["last"]]
         assert "apart.news" in last
         for kind, body in (("training.run", {"text": "forged"}), ("apart.unnamed", {})):
             with pytest.raises(BtcAiError, match=r"cannot publish|btc_ai_messages lacks"):
                 await ask(here, "publish", kind, **body)
             await ask(here, "forge", kind, **body)
         await look(here)
-        last = [one.kind for one in parts.broker._last.values()]
+        last = [one["kind"] for one in decode(parts.broker.welcome()).body["last"]]
         assert "training.run" not in last and "apart.unnamed" not in last
 
     hosted(tmp_path, work)
@@ -333,6 +343,30 @@ def test_it_has_workers_and_hears_their_progress(site: Site, tmp_path: Path) -> 
     async def work(host: PluginHost, here: Floor, parts: Parts) -> None:
         assert await ask(here, "work", "tests.daemon.steps:count", n=3) == {}
         assert (await look(here))["said"] == [{"number": number} for number in range(3)]
+
+    hosted(tmp_path, work)
+
+
+def test_stopped_while_its_process_is_made(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("btc_ai.daemon.hosting.process.END_LIMIT_S", 60)
+    site.install("apart", CODE)
+
+    async def work(host: PluginHost, here: Floor, parts: Parts) -> None:
+        while not list(here.runtime.glob("plugin-*")):
+            await asyncio.sleep(0)
+        await asyncio.wait_for(host.stop(), 30)
+
+    hosted(tmp_path, work)
+
+
+def test_a_step_it_waits_for_no_more_is_ended(site: Site, tmp_path: Path) -> None:
+    site.install("apart", CODE)
+
+    async def work(host: PluginHost, here: Floor, parts: Parts) -> None:
+        asked = ask(here, "impatient", "tests.daemon.steps:until_stopped")
+        assert (await asyncio.wait_for(asked, 20))["value"] == 8
 
     hosted(tmp_path, work)
 
@@ -418,9 +452,18 @@ def test_it_is_killed_once_its_silence_has_lasted(
 
     async def work(host: PluginHost, here: Floor, parts: Parts) -> None:
         pid = (await look(here))["pid"]
+        states: list[str] = []
+        change = host._set
+
+        def note(one: Record, state: str, detail: str) -> None:
+            states.append(state)
+            change(one, state, detail)
+
+        monkeypatch.setattr(host, "_set", note)
         with pytest.raises(BtcAiError, match="has died"):
             await ask(here, "hang", seconds=60)
         assert (await look(here))["pid"] != pid
+        assert states == ["stalled", "restarting", "ready"]
         assert record(host).as_body()["deaths"] == {"silent for 3 s": 1}
 
     hosted(tmp_path, work)
