@@ -61,7 +61,7 @@ class Globals:
         return Client(read_host(host_file(self.host)))
 
     def client_if_any(self) -> "Client | None":
-        """A client of the running daemon, or None; one that does not answer is none the less."""
+        """A client of the daemon, or None where none listens; one that is slow is no reason."""
         from btc_ai.bus.client import NoDaemonError
 
         try:
