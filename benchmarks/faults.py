@@ -34,7 +34,8 @@ EXPECTED: dict[str, Seen] = {
     "import-error": BROKEN, "syntax-error": BROKEN, "system-exit": BROKEN, "big-import": BROKEN,
     "hook": BROKEN, "start": BROKEN, "hard-exit": DIED, "segfault": DIED, "late-exit": DIED,
     "late-segfault": DIED, "gil": STALLED, "hang-import": STARTING, "handler": READY,
-    "allocate": READY, "flood-events": READY, "flood-stdout": READY,
+    "allocate": READY, "flood-events": READY, "flood-big-events": READY,
+    "flood-stdout": READY,
 }  # fmt: skip
 """What `btc-ai plugins list` is to show of each fault."""
 

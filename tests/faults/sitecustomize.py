@@ -85,6 +85,10 @@ LATER: dict[str, Callable[[], None]] = {
 """Faults shortly after its service has started."""
 
 
+FLOODS = {"flood-events": (100, 1000), "flood-big-events": (200_000, 20)}
+"""Events without end: the length of their text, and how many between two turns of the loop."""
+
+
 class _Faulty:
     """The real service, and a fault."""
 
@@ -106,18 +110,18 @@ class _Faulty:
             _raise()
         if self._fault in LATER:
             asyncio.get_running_loop().call_later(AFTER_S, LATER[self._fault])
-        if self._fault == "flood-events":
-            self._context.spawn("flood", self._flood())
+        if self._fault in FLOODS:
+            self._context.spawn("flood", self._flood(*FLOODS[self._fault]))
 
-    async def _flood(self) -> None:
+    async def _flood(self, length: int, at_once: int) -> None:
         from btc_ai.api.messages import Event
 
         kind = next(iter(self._context.events), None) or self._context.name
         self._context.events |= {kind}
         made = type("Flood", (Event,), {"kind": kind, "__annotations__": {"text": str}})
         while True:
-            for _ in range(1000):
-                self._context.publish(made(text="x" * 100))
+            for _ in range(at_once):
+                self._context.publish(made(text="x" * length))
             _mark("flooded")
             await asyncio.sleep(0)
 
