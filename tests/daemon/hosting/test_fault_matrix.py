@@ -1,7 +1,7 @@
 """Plugins, bundled and contributed, with faults: a status, and no more.
 
-BTC_AI_WHOLE_MATRIX: every plugin with every fault, as `make soak` does. Without it, every fault in one
-plugin, and one fault of each sort in every plugin.
+BTC_AI_WHOLE_MATRIX: every plugin with every fault, as `make soak` does. Without it, every fault in
+one plugin, and one fault of each sort in every plugin.
 """
 
 import json
