@@ -2,8 +2,8 @@
 # make test: set everything up, check the code, run every test.
 # make test-contrib: the tests of plugins_contrib, each package in an environment of its own.
 # make test-freqtrade: btc-ai-freqtrade with freqtrade's own backtesting; optional, installs freqtrade.
-# make soak: every fault in every plugin, 1,000 workers killed, the bus fuzzed; writes the results of the
-#   latter two into benchmarks/results.md.
+# make soak: the tests that CI has no time for, 1,000 workers killed, the bus fuzzed; writes the results
+#   of the latter two into benchmarks/results.md.
 # make bench [CANDLES=folder]: measure every claim of speed; writes benchmarks/results.md.
 
 VENV ?= .venv
@@ -37,7 +37,7 @@ bench: install-dev
 	$(BIN)/python -m benchmarks $(CANDLES)
 
 soak: install-dev
-	BTC_AI_WHOLE_MATRIX=1 $(BIN)/python -m pytest tests/daemon/hosting/test_fault_matrix.py
+	$(BIN)/python -m pytest -m soak
 	$(BIN)/python -m benchmarks --only soak fuzz
 
 install: $(VENV)/.installed

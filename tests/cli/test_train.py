@@ -109,7 +109,13 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "fault", [_kill_worker, _kill_daemon, _stop_and_resume, _pause_and_continue, _restart]
+    "fault",
+    [
+        _kill_worker,
+        _kill_daemon,
+        _pause_and_continue,
+        *(pytest.param(one, marks=pytest.mark.soak) for one in (_stop_and_resume, _restart)),
+    ],
 )
 def test_a_run_goes_on_bit_identical_after(
     house: House, undisturbed: list[str], fault: Callable[[House], None]

@@ -316,6 +316,7 @@ def test_a_steps_own_children_do_not_hide_its_death(runtime: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_nothing_leaks(runtime: Path) -> None:
     async def work(here: Floor) -> None:
         async def cycle() -> None:
