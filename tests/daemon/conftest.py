@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
+from btc_ai.api.testing import FakeLogger
 from btc_ai.bus.broker import Broker
 from btc_ai.daemon.children.workers import ProcessWorker
 from btc_ai.daemon.dispatch import Dispatcher
@@ -21,23 +22,8 @@ from tests.api.conftest import site  # noqa: F401  # a fixture of these tests to
 REPOSITORY = Path(__file__).parents[2]
 
 
-@dataclass
-class Records:
-    """A Logger that keeps what it gets; as strict about names as structlog's."""
-
-    kept: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
-
-    def debug(self, event: str, **values: Any) -> None:
-        self.kept.append(("debug", event, values))
-
-    def info(self, event: str, **values: Any) -> None:
-        self.kept.append(("info", event, values))
-
-    def warning(self, event: str, **values: Any) -> None:
-        self.kept.append(("warning", event, values))
-
-    def error(self, event: str, **values: Any) -> None:
-        self.kept.append(("error", event, values))
+class Records(FakeLogger):
+    """The plugin authors' logger, and a look at it."""
 
     def of(self, level: str) -> list[str]:
         return [event for kind, event, _ in self.kept if kind == level]

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import zmq
@@ -166,11 +167,13 @@ class PluginProcess:
         self._killed_for, mark = None, new_mark()
         self._silence.reset()
         try:
-            bind_private(socket, path)
+            _bind_private(socket, path)
             self._link = self._new_link(socket, workers)
             async with LogPipe(self._log, what="plugin") as pipe:
                 await self._spawn(pipe, mark)
                 return await self._follow(pipe)
+        except OSError as error:  # no descriptors, no processes left
+            raise self._died(f"cannot be started ({error.strerror})") from None
         finally:
             self._ready.clear()
             await workers.close()
@@ -213,8 +216,6 @@ class PluginProcess:
                 },
                 start_new_session=True,
             )  # fmt: skip
-        except OSError as error:
-            raise self._died(f"cannot be started ({error.strerror})") from None
         finally:
             pipe.close_writing()
         self._log.info("plugin process started", pid=self._process.pid)
@@ -336,8 +337,8 @@ async def _within(link: Link, kind: str, body: Body, limit_s: float) -> Body:
         raise PluginError(f"not ready within {limit_s:g} s ({kind})") from None
 
 
-def bind_private(socket: Any, path: Any) -> None:
-    """Bind a socket that no other user can reach. Raises PluginError where that cannot be."""
+def _bind_private(socket: Any, path: Path) -> None:
+    """Bind a socket that no other user can reach. Raises _DiedError where that cannot be."""
     if len(os.fsencode(path)) > zmq.IPC_PATH_MAX_LEN:
         raise _DiedError(f"{path} is too long for a socket; name a shorter BTC_AI_RUNTIME_DIR")
     socket.setsockopt(zmq.MAXMSGSIZE, 8 << 20)
