@@ -78,7 +78,8 @@ class MlflowService:
 
     async def _listen(self) -> None:
         async for event in self._context.subscribe(*KINDS):
-            self._note(event.body["run"])
+            if isinstance(run := event.body.get("run"), str):
+                self._note(run)
 
     async def _send(self) -> None:
         """Bring one run after the other up to date, for ever."""
