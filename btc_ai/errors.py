@@ -1,5 +1,6 @@
 """Every error that a user or a plugin can meet; each message says what to do about it."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 GO_ON = "go on with `btc-ai train --resume`, or `btc-ai study resume` for a study"
@@ -19,9 +20,14 @@ class UsageError(BtcAiError):
 
 
 class ConfigError(BtcAiError):
-    """The configuration file cannot be used."""
+    """The configuration file cannot be used. `faults`: what is wrong with which dotted key."""
 
     code = "config"
+
+    def __init__(self, message: str, faults: Mapping[str, str] | None = None) -> None:
+        """Keep the faults beside the message."""
+        super().__init__(message)
+        self.faults = dict(faults or {})
 
 
 class DataError(BtcAiError):
@@ -34,6 +40,18 @@ class TrainingError(BtcAiError):
     """A bucket cannot be trained, resumed or saved."""
 
     code = "training"
+
+
+class UpdateError(BtcAiError):
+    """An update cannot be found, fetched, trusted or installed."""
+
+    code = "update"
+
+
+class HistoryError(BtcAiError):
+    """The history's database cannot be opened, or is of another version."""
+
+    code = "history"
 
 
 class PluginError(BtcAiError):

@@ -12,6 +12,8 @@ CONFIG_NAME = "btc_ai.json"
 SYSTEM_CONFIG = Path("/etc/btc-ai") / CONFIG_NAME
 SYSTEM_RUNTIME = Path("/run/btc-ai")
 SYSTEM_UNIT = Path("/etc/systemd/system/btc-ai.service")
+UPDATE_REQUEST = Path("/var/lib/btc-ai/update-request")
+"""The service changes it where AUTO_UPDATE is to install; `btc-ai-autoupdate.path` sees that."""
 
 
 def _xdg(variable: str, fallback: str) -> Path:
@@ -115,6 +117,21 @@ def transfers_file(models_dir: Path) -> Path:
     return models_dir / "transfers.jsonl"
 
 
+def reports_dir(models_dir: Path) -> Path:
+    """The reports of runs, where no other place is named."""
+    return models_dir / "reports"
+
+
+def evaluations_dir(model: Path) -> Path:
+    """What `btc-ai evaluate` has found of a model: a file for each range of its market."""
+    return model / "evaluations"
+
+
+def walk_forward_dir(models_dir: Path) -> Path:
+    """Walk-forward evaluations, a folder for each."""
+    return models_dir / "_evaluations"
+
+
 def command_socket(runtime: Path) -> Path:
     """Where commands are sent (ROUTER)."""
     return runtime / "commands.sock"
@@ -135,6 +152,16 @@ def journal_file(models_dir: Path) -> Path:
     return models_dir / "journal.sqlite3"
 
 
+def history_file(models_dir: Path) -> Path:
+    """The history, where HISTORY_URL names no other database."""
+    return models_dir / "history.sqlite3"
+
+
 def lock_file(runtime: Path) -> Path:
     """Held by the running daemon; holds its process id."""
     return runtime / "daemon.lock"
+
+
+def models_lock_file(models_dir: Path) -> Path:
+    """Held by the daemon that uses a models folder, and by whoever may not meet one there."""
+    return models_dir / ".lock"

@@ -6,6 +6,7 @@ Standard library alone, so that everything that writes can use it.
 import json
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -27,8 +28,12 @@ _PARAMETER = re.compile(r"([?&;])([^=&;#\s'\"]+)=([^&;#\s'\"]+)")
 
 def is_secret(key: object) -> bool:
     """Whether a key's name tells of a secret: `api_key`, `SMTP_PASSWORD`, `authToken`."""
-    words = {word.lower() for word in _WORD.findall(str(key))}
-    return not words.isdisjoint(_WORDS)
+    return _is_secret(str(key))
+
+
+@lru_cache(maxsize=4096)
+def _is_secret(key: str) -> bool:
+    return not _WORDS.isdisjoint(word.lower() for word in _WORD.findall(key))
 
 
 def redact(value: Any, key: object = "") -> Any:
@@ -40,15 +45,19 @@ def redact(value: Any, key: object = "") -> Any:
         return value
     if is_secret(key):
         return HIDDEN
+    if isinstance(value, str):
+        return redact_urls(value)
+    if isinstance(value, int | float):
+        return value
     if isinstance(value, Mapping):
         return {inner: redact(one, inner) for inner, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [redact(one) for one in value]
-    return redact_urls(value) if isinstance(value, str) else value
+    return [redact(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def redact_urls(text: str) -> str:
     """`text` without user names and passwords in URLs, and without telling parameters."""
+    if "://" not in text and "=" not in text:
+        return text
     text = _USER_INFO.sub(rf"\1{HIDDEN}@", text)
     return _PARAMETER.sub(
         lambda found: f"{found[1]}{found[2]}={HIDDEN}" if is_secret(found[2]) else found[0], text
@@ -90,7 +99,7 @@ class Redactor:
 
     def __call__(self, text: str) -> str:
         """The text with HIDDEN for each secret, and without those in URLs."""
-        text = redact_urls(text) if "://" in text or "=" in text else text
+        text = redact_urls(text)
         return self._pattern.sub(HIDDEN, text) if self._pattern else text
 
 

@@ -18,6 +18,8 @@ from btc_ai.config import (
     BUILTIN_FEATURES,
     BucketConfig,
     Config,
+    Dashboard,
+    History,
     KnowledgeTransfer,
     Logging,
     Monitoring,
@@ -37,8 +39,8 @@ REPOSITORY = Path(__file__).parents[1]
 SHIPPED = REPOSITORY / "config" / "btc_ai.json"
 GUIDE = REPOSITORY.parent / "shared" / "spec" / "guide.md"
 SECTIONS = (
-    Config, BucketConfig, ProgressiveTraining, KnowledgeTransfer, Monitoring, UpdateSystem, Logging,
-    PluginSection, Remote, Supervision,
+    Config, BucketConfig, ProgressiveTraining, KnowledgeTransfer, Monitoring, Dashboard, History,
+    UpdateSystem, Logging, PluginSection, Remote, Supervision,
 )  # fmt: skip
 NOBODY = 65534
 

@@ -229,6 +229,8 @@ class Subscription:
             until = page["newest"] if until is None else until
             after = page["through"]
             for event in (Envelope(**one) for one in page["events"]):
+                if event.seq > until:  # the oldest that is left: it will come by itself
+                    break
                 self._seq[source] = event.seq
                 if event.kind.startswith(self._topics):
                     yield event, lost

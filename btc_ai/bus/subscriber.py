@@ -2,12 +2,14 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import zmq
 import zmq.asyncio
 
+from btc_ai.api.messages import Position
 from btc_ai.bus.codec import Envelope, decode
 from btc_ai.errors import BusError
 from btc_ai.paths import event_socket
@@ -21,10 +23,41 @@ Missed = Callable[[str, int, int | None], AsyncIterator[Envelope]]
 """What the history holds of a source between two events' numbers, or to its end, in order."""
 
 
+PAGE = 1000
+"""Events asked of the history at once."""
+
+Call = Callable[[str, dict[str, Any]], Awaitable[dict[str, Any]]]
+"""Sends a command and returns its result."""
+
+
+async def kept_between(
+    call: Call, source: str, after: int, before: int | None
+) -> AsyncIterator[Envelope]:
+    """What the broker's history holds of a source between two numbers, or to its end."""
+    while before is None or after + 1 < before:
+        limit = PAGE if before is None else min(before - after - 1, PAGE)
+        page = await call("daemon.events", {"source": source, "after": after, "limit": limit})
+        for one in page["events"]:
+            if before is not None and one["seq"] >= before:  # the oldest that is left
+                return
+            yield Envelope(**one)
+        if page["through"] in (after, page["newest"]):
+            return
+        after = page["through"]
+
+
+class Received(NamedTuple):
+    """An event, how many of its source were lost for good before it, and the daemon's epoch."""
+
+    event: Envelope
+    lost: int
+    epoch: str
+
+
 async def listen(
-    context: zmq.asyncio.Context, runtime: Path, missed: Missed
-) -> AsyncIterator[tuple[Envelope, int]]:
-    """Every event, with how many of its source were lost for good before it.
+    context: zmq.asyncio.Context, runtime: Path, missed: Missed, after: Position | None = None
+) -> AsyncGenerator[Received, None]:
+    """Every event, from now on, or all that the history has after a position.
 
     What was sent faster than it was taken is asked of the history. Raises BusError where the daemon
     does not welcome the subscriber.
@@ -36,27 +69,39 @@ async def listen(
         for topic in ("", welcome):
             socket.subscribe(topic)
         socket.connect(f"ipc://{event_socket(runtime)}")
-        early, newest = await _welcomed(socket, welcome.encode())
+        early, greeting = await _welcomed(socket, welcome.encode())
+        epoch, told = str(greeting["epoch"]), dict(greeting["seq"])
+        newest = _heard_of(after, epoch, told)
+        for source in [one for one in told if told[one] > newest.get(one, 0)]:
+            async for one, lost in _between(source, told[source] + 1, newest, missed):
+                yield Received(one, lost, epoch)
         for event in early:
-            if event.seq > newest.get(event.source, 0):
+            if event.seq > (before := newest.get(event.source, 0)):
                 newest[event.source] = event.seq
-                yield event, 0
+                yield Received(event, event.seq - before - 1, epoch)
         async for one, lost in _whole(socket, newest, missed):
-            yield one, lost
+            yield Received(one, lost, epoch)
     finally:
         socket.close()
 
 
+def _heard_of(after: Position | None, epoch: str, told: dict[str, int]) -> dict[str, int]:
+    """The number of the last event of each source that the subscriber has, or does not want."""
+    if after is None:
+        return dict(told)
+    return dict(after.seq) if after.epoch == epoch else {}
+
+
 async def _welcomed(
     socket: "zmq.asyncio.Socket", topic: bytes
-) -> tuple[list[Envelope], dict[str, int]]:
+) -> tuple[list[Envelope], dict[str, Any]]:
     early: list[Envelope] = []
     try:
         async with asyncio.timeout(WELCOME_LIMIT_S):
             while True:
                 heard, frame = await socket.recv_multipart()
                 if heard == topic:
-                    return early, dict(decode(frame).body["seq"])
+                    return early, decode(frame).body
                 if not heard.startswith(b"welcome."):
                     early.append(decode(frame))
     except TimeoutError:

@@ -1,6 +1,6 @@
 """The JSON configuration, typed: its sections, and how it is read."""
 
-from btc_ai.config.load import default_config, load_config, restore_config
+from btc_ai.config.load import default_config, load_config, restore_config, without_secrets
 from btc_ai.config.sections import (
     BUILTIN_FEATURES,
     DEFAULT_MAX_EPISODES,
@@ -11,6 +11,8 @@ from btc_ai.config.sections import (
     SYMBOL_PATTERN,
     BucketConfig,
     Config,
+    Dashboard,
+    History,
     KnowledgeTransfer,
     Logging,
     Monitoring,
@@ -33,6 +35,8 @@ __all__ = [
     "SYMBOL_PATTERN",
     "BucketConfig",
     "Config",
+    "Dashboard",
+    "History",
     "KnowledgeTransfer",
     "Logging",
     "Monitoring",
@@ -46,4 +50,5 @@ __all__ = [
     "load_config",
     "nearest",
     "restore_config",
+    "without_secrets",
 ]

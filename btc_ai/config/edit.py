@@ -1,9 +1,11 @@
 """Changes single keys of the configuration file, and leaves the rest of it as it is."""
 
+import copy
 import json
 import os
 import stat
 import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +18,57 @@ def set_plugin(path: Path, name: str, *, enabled: bool) -> None:
 
     Raises ConfigError where the file cannot be used or written; then it is as it was.
     """
-    raw = read_raw(path) if path.exists() else default_config().model_dump(mode="json")
-    sections = raw.setdefault("PLUGINS", {})
+    raw = read_or_default(path)
+    sections = raw.get("PLUGINS", {})
     if not isinstance(sections, dict) or not isinstance(sections.get(name, {}), dict):
         load_config(path)  # which says what is wrong with it
         raise ConfigError(f"{path}: PLUGINS.{name} must be a section")
-    sections[name] = {**sections.get(name, {}), "ENABLED": enabled}
-    _write(path, raw)
+    write_raw(path, with_changes(raw, {f"PLUGINS.{name}.ENABLED": enabled}))
 
 
-def _write(path: Path, raw: dict[str, Any]) -> None:
-    """Replace the file in one step, with its owner, group and mode: others read it too."""
+def read_or_default(path: Path) -> dict[str, Any]:
+    """The file's object, unchecked, or all defaults where there is no file. Raises ConfigError."""
+    return read_raw(path) if path.exists() else default_config().model_dump(mode="json")
+
+
+def with_changes(raw: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy with other values of some dotted keys; None takes a key out, back to its default.
+
+    Raises ConfigError where a key leads through what is no section.
+    """
+    made = copy.deepcopy(dict(raw))
+    for key, value in changes.items():
+        *sections, last = key.split(".")
+        inner = made
+        for section in sections:
+            inner = inner.setdefault(section, {})
+            if not isinstance(inner, dict):
+                raise ConfigError(f"{key}: {section} is no section", {key: "is in no section"})
+        if value is None:
+            inner.pop(last, None)
+        else:
+            inner[last] = value
+    return made
+
+
+def flat(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Every value by its dotted key, as in `LOGGING.LEVEL`."""
+
+    def walk(value: Any, key: str) -> Iterator[tuple[str, Any]]:
+        if not isinstance(value, dict):
+            yield key, value
+            return
+        for name, inner in value.items():
+            yield from walk(inner, f"{key}.{name}" if key else name)
+
+    return dict(walk(dict(values), ""))
+
+
+def write_raw(path: Path, raw: dict[str, Any]) -> None:
+    """Replace the file in one step, with its owner, group and mode: others read it too.
+
+    Raises ConfigError where that cannot be; then it is as it was.
+    """
     path = path.resolve()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -68,9 +68,15 @@ def _describe(error: ErrorDetails) -> str:
     return f"{_path(loc)}: {shown} {message}" if len(loc) else message
 
 
+def _fault(error: ErrorDetails) -> tuple[str, str]:
+    """The path, and what is wrong there."""
+    path = _path(error["loc"])
+    return path, _describe(error).removeprefix(f"{path}: ")
+
+
 def _public(loc: tuple[str | int, ...], value: object) -> object:
     """A value as it may be shown: a plugin's secret, or a URL's, is not."""
-    if loc[:1] == ("PLUGINS",) and any(map(is_secret, loc[3:])):
+    if loc[:1] == ("HISTORY_URL",) or (loc[:1] == ("PLUGINS",) and any(map(is_secret, loc[3:]))):
         return HIDDEN
     return redact(value)
 
@@ -155,11 +161,34 @@ def load_config(
     path = path or find_config()
     if path is None:
         return default_config()
-    raw = read_raw(path)
+    return check_raw(read_raw(path), path, features=features, learners=learners)
+
+
+def check_raw(
+    raw: dict[str, Any],
+    path: Path,
+    *,
+    features: Collection[str] = BUILTIN_FEATURES,
+    learners: Collection[str] = BUILTIN_LEARNERS,
+) -> Config:
+    """The configuration that a file at `path` would be with this object; as `load_config`.
+
+    The ConfigError that it raises says of each key what is wrong with it.
+    """
     known = {"features": tuple(features), "learners": tuple(learners)}
     context = {"base": path.parent, **known, **_named_elsewhere(raw)}
     try:
         return Config.model_validate(raw, context=context)
     except ValidationError as error:
-        lines = "\n".join(f"  {_describe(detail)}" for detail in error.errors())
-        raise ConfigError(f"{path} has {error.error_count()} to mend:\n{lines}") from None
+        faults = dict(map(_fault, error.errors()))
+        lines = "\n".join(f"  {line}" for line in map(_describe, error.errors()))
+        raise ConfigError(f"{path} has {error.error_count()} to mend:\n{lines}", faults) from None
+
+
+def without_secrets(values: dict[str, Any]) -> dict[str, Any]:
+    """The configuration's values as they may be shown; the guide's own keys name no secret."""
+    plugins = {
+        name: {**section, "SETTINGS": redact(section["SETTINGS"])}
+        for name, section in values["PLUGINS"].items()
+    }
+    return {key: redact([one])[0] for key, one in values.items()} | {"PLUGINS": plugins}

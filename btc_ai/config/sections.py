@@ -4,11 +4,13 @@ Directories are relative to the file that names them.
 """
 
 import difflib
+import ipaddress
 import logging
 import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -31,6 +33,7 @@ SAMPLE_SYMBOL = "SAMPLE/USDT"
 DEFAULT_MAX_EPISODES = 100
 DEFAULT_MAX_MEMORY_USAGE = 0.8
 SYMBOL_PATTERN = r"^[A-Za-z0-9]{1,20}/[A-Za-z0-9]{1,20}(:[A-Za-z0-9-]{1,20})?$"
+HOST_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?(:[1-9]\d{0,4})?$"
 INTERVAL_PATTERN = r"^[1-9]\d*[smhdw]$"
 
 
@@ -49,6 +52,8 @@ def _directory(value: object, info: ValidationInfo) -> object:
 def _printf_format(value: str) -> str:
     if value == "json":
         return value
+    if value.startswith("\t") or "\n" in value:
+        raise ValueError("must be one line, and not begin with a tab, as tracebacks do")
     if len(value) > 1000 or re.search(r"\)[^a-zA-Z%]*\d{4}", value):
         raise ValueError("must be shorter than 1000 characters, its fields narrower too")
     record = logging.LogRecord("name", logging.INFO, "path", 1, text := "what happened", (), None)
@@ -59,6 +64,20 @@ def _printf_format(value: str) -> str:
     if text not in shown:
         raise ValueError("must contain %(message)s, or be json")
     return value
+
+
+def _lasting(value: str) -> str:
+    begin, _, end = value.partition("-")
+    if begin == end:
+        raise ValueError("must end at another time than it begins; null means always")
+    return value
+
+
+def _encrypted(url: str) -> str:
+    host = urlsplit(url).hostname or ""
+    if url.startswith("http://") and host not in {"localhost", "127.0.0.1", "::1"}:
+        raise ValueError("must begin with https://, unless the server is on this machine")
+    return url
 
 
 Directory = Annotated[Path, BeforeValidator(_directory)]
@@ -169,6 +188,63 @@ class Monitoring(Section):
         description="List of metrics to track",
     )
     GENERATE_REPORTS: bool = Field(True, description="Enable/disable automatic report generation")
+    METRICS_PORT: int | None = Field(
+        None,
+        ge=1,
+        le=65535,
+        description="Port on 127.0.0.1 for Prometheus (/metrics); null: none",
+    )
+
+
+def _address(value: str) -> str:
+    try:
+        return str(ipaddress.ip_address("127.0.0.1" if value == "localhost" else value))
+    except ValueError:
+        raise ValueError("is no address such as 127.0.0.1 or ::1") from None
+
+
+class Dashboard(Section):
+    """The dashboard, and where it is reached."""
+
+    ENABLED: bool = Field(
+        True, description="Let the daemon serve it; needs MONITORING.ENABLED, which writes it down"
+    )
+    ADDRESS: Annotated[str, AfterValidator(_address)] = Field(
+        "127.0.0.1", description="Address to listen on; beyond this machine it takes a token"
+    )
+    PORT: int = Field(
+        8765, ge=1, le=65535, description="Port to listen on; where it is taken, one of the next 9"
+    )
+    HOSTS: list[Annotated[str, Field(pattern=HOST_PATTERN)]] = Field(
+        default_factory=list,
+        description="Other names that browsers reach it by, such as trainer.example",
+    )
+
+    @field_validator("HOSTS")
+    @classmethod
+    def _named_beyond_this_machine(cls, hosts: list[str], info: ValidationInfo) -> list[str]:
+        address = info.data.get("ADDRESS", "127.0.0.1")
+        if not hosts and not ipaddress.ip_address(address).is_loopback:
+            raise ValueError(
+                f"must have the name that browsers reach {address} by, such as trainer.example"
+            )
+        return hosts
+
+
+class History(Section):
+    """How long what was measured is kept. Runs and their metrics are kept for good."""
+
+    RAW_HOURS: float = Field(
+        24, gt=0, le=10**5, description="Hours that each sample of the system is kept"
+    )
+    MINUTE_DAYS: float = Field(
+        30, gt=0, le=10**5, description="Days that means of a minute are kept"
+    )
+    HOUR_DAYS: float = Field(
+        3650, gt=0, le=10**5, description="Days that means of an hour are kept"
+    )
+    EVENTS: Count = Field(100_000, description="Events that are kept, the newest")
+    SIGNALS: Count = Field(200_000, description="Signals that are kept, the newest")
 
 
 class UpdateSystem(Section):
@@ -177,13 +253,26 @@ class UpdateSystem(Section):
     ENABLED: bool = Field(True, description="Enable/disable the update system")
     CHECK_ON_STARTUP: bool = Field(True, description="Check when the application starts")
     AUTO_UPDATE: bool = Field(False, description="Automatically download and install updates")
-    UPDATE_SERVER: str = Field(
+    UPDATE_SERVER: Annotated[str, AfterValidator(_encrypted)] = Field(
         "https://updates.btc-ai.example.com/api/updates",
         pattern=r"^https?://[^\s/]+",
-        description="URL of the update server",
+        description="URL of the update server; https, but for one on this machine",
+    )
+    TRUSTED_ROOT: Directory | None = Field(
+        None,
+        description="File with the root of trust of a server of one's own; null: as shipped",
     )
     CHECK_INTERVAL_DAYS: float = Field(7, gt=0, description="Days between update checks")
+    WINDOW: Annotated[str, AfterValidator(_lasting)] | None = Field(
+        None,
+        pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$",
+        description="When AUTO_UPDATE may install, local time, as in 02:00-05:00; null: always",
+    )
     BACKUP_BEFORE_UPDATE: bool = Field(True, description="Create backup before applying updates")
+
+    @field_serializer("TRUSTED_ROOT")
+    def _as_text(self, path: Path | None) -> str | None:
+        return str(path) if path else None
 
 
 class Logging(Section):
@@ -192,12 +281,14 @@ class Logging(Section):
     LEVEL: Level = Field("INFO", description="Logging level")
     FILE_LOGGING: bool = Field(True, description="Enable/disable file logging")
     CONSOLE_LOGGING: bool = Field(True, description="Enable/disable console logging")
-    MAX_FILE_SIZE_MB: float = Field(10, gt=0, description="Maximum log file size before rotation")
-    BACKUP_COUNT: int = Field(5, ge=0, description="Number of rotated log files to keep")
+    MAX_FILE_SIZE_MB: float = Field(
+        10, ge=0, description="Maximum log file size before rotation; 0: whatever the size"
+    )
+    BACKUP_COUNT: int = Field(5, ge=0, description="Number of rotated log files to keep; 0: all")
     ROTATION_WHEN: str = Field(
         "midnight",
-        pattern=r"^(midnight|[hdHD]|[wW][0-6])$",
-        description="When to rotate logs (midnight, h, d, w0-w6)",
+        pattern=r"^(midnight|[hdHD]|[wW][0-6]|never)$",
+        description="When to rotate logs (midnight, h, d, w0-w6; never: leave it to logrotate)",
     )
     LOG_FORMAT: Annotated[str, AfterValidator(_printf_format)] = Field(
         "%(asctime)s - %(name)s - %(levelname)s - %(message)s",
@@ -267,6 +358,14 @@ class Config(Section):
     KEYS_DIR: Directory = Field(
         Path("Keys"), description="Directory for the keys of clients over TCP"
     )
+    BACKUPS_DIR: Directory = Field(Path("Backups"), description="Directory for backups")
+
+    HISTORY_URL: str | None = Field(
+        None,
+        pattern=r"^postgres(ql)?://([^@/?#\s]*@)?[^@/?#\s]*(/[^@\s]*)?$",
+        description="PostgreSQL database for the history, "
+        "postgresql://user:password@host/database; null: history.sqlite3 in MODELS_DIR",
+    )
 
     SYMBOL: str = Field(
         "BTC/USDT", pattern=SYMBOL_PATTERN, description="Market to train on, BASE/QUOTE"
@@ -311,6 +410,12 @@ class Config(Section):
     MONITORING: Monitoring = Field(
         default_factory=Monitoring, description="What is measured and shown while training"
     )
+    DASHBOARD: Dashboard = Field(
+        default_factory=Dashboard, description="The dashboard, and where it is reached"
+    )
+    HISTORY: History = Field(
+        default_factory=History, description="How long what was measured is kept"
+    )
     UPDATE_SYSTEM: UpdateSystem = Field(
         default_factory=UpdateSystem, description="How the program keeps itself current"
     )
@@ -327,13 +432,20 @@ class Config(Section):
         default_factory=dict, description="What a plugin is allowed and told, by its name"
     )
 
-    @field_serializer("MODELS_DIR", "DATA_DIR", "LOG_DIR", "KEYS_DIR")
+    @field_serializer("MODELS_DIR", "DATA_DIR", "LOG_DIR", "KEYS_DIR", "BACKUPS_DIR")
     def _as_text(self, path: Path) -> str:
         return str(path)
 
     def plugin(self, name: str) -> PluginSection:
         """What the configuration says of a plugin, or the defaults."""
-        return self.PLUGINS.get(name) or PluginSection()
+        section = self.PLUGINS.get(name) or PluginSection()
+        needed = {
+            "monitoring": self.MONITORING.ENABLED,
+            "dashboard": self.MONITORING.ENABLED and self.DASHBOARD.ENABLED,
+        }
+        if not needed.get(name, True):
+            return section.model_copy(update={"ENABLED": False})
+        return section
 
     @field_validator("LEARNER")
     @classmethod

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from btc_ai import __version__
 from btc_ai.api.discovery import known_names
-from btc_ai.api.messages import DaemonState
+from btc_ai.api.messages import DaemonState, LogState
 from btc_ai.bus.broker import Broker
 from btc_ai.bus.keys import Keys
 from btc_ai.bus.remote import RemoteDoor
@@ -19,13 +19,18 @@ from btc_ai.daemon.commands import DaemonCommands
 from btc_ai.daemon.dispatch import Dispatcher
 from btc_ai.daemon.hosting.context import Parts
 from btc_ai.daemon.hosting.host import PluginHost
-from btc_ai.daemon.journal import SqliteJournal
-from btc_ai.daemon.lock import Lock, make_private
-from btc_ai.daemon.logs import logger, set_level, start_logging, stop_logging
+from btc_ai.daemon.log_commands import LogCommands
+from btc_ai.daemon.logs import Logs
+from btc_ai.daemon.private import make_private
 from btc_ai.daemon.reload import Reload
 from btc_ai.daemon.systemd import Notifier, keep_watch
 from btc_ai.daemon.tasks import Tasks
-from btc_ai.paths import find_config, journal_file, lock_file, runtime_dir
+from btc_ai.daemon.trial import Trial
+from btc_ai.errors import UpdateError
+from btc_ai.journal import SqliteJournal
+from btc_ai.lock import Lock
+from btc_ai.logs.capture import logger
+from btc_ai.paths import find_config, journal_file, lock_file, models_lock_file, runtime_dir
 from btc_ai.redaction import secrets_of
 
 
@@ -42,12 +47,12 @@ async def serve(config_option: Path | None, *, console: bool, on_ready: Callable
         make_private(runtime)
         runtime_lock = Lock(lock_file(runtime), f"the sockets in {runtime}")
         stack.callback(runtime_lock.release)
-        models_lock = Lock(config.MODELS_DIR / ".lock", f"MODELS_DIR {config.MODELS_DIR}")
+        models_lock = Lock(models_lock_file(config.MODELS_DIR), f"MODELS_DIR {config.MODELS_DIR}")
         stack.callback(models_lock.release)
 
-        start_logging(config.LOGGING, config.LOG_DIR, console=console, secrets=_secrets(config))
-        stack.callback(stop_logging)
-        reload.register("LOGGING.LEVEL", set_level)
+        logs = Logs(config.LOGGING, config.LOG_DIR, console=console, secrets=_secrets(config))
+        stack.callback(logs.close)
+        reload.register("LOGGING.LEVEL", logs.levels.configure)
         log = logger("daemon")
         log.info("starting", version=__version__, config=config_file, runtime=runtime)
         stack.callback(log.info, "stopped")
@@ -59,11 +64,14 @@ async def serve(config_option: Path | None, *, console: bool, on_ready: Callable
         tasks = Tasks(log)
         broker, door = _open_bus(stack, config, runtime, dispatcher, tasks)
 
-        parts = Parts(config, config_file, runtime, journal, broker, dispatcher)
+        parts = Parts(config, config_file, runtime, journal, broker, dispatcher, logs)
         host = PluginHost(parts)
-        reload.register("PLUGINS", host.apply)
+        for key in ("PLUGINS", "MONITORING.ENABLED", "DASHBOARD.ENABLED"):
+            reload.register(key, host.apply)
         own = DaemonCommands(parts, host, reload, stop, managed=notifier.managed)
         dispatcher.add(own.commands())
+        dispatcher.add(LogCommands(logs, host).commands())
+        logs.on_trouble(lambda why: parts.announce(LogState(trouble=why or ""), source="daemon"))
         dispatcher.add(BusCommands(broker, dispatcher, config.KEYS_DIR, door).commands())
         stack.push_async_callback(host.stop)
         await host.start()
@@ -74,11 +82,15 @@ async def serve(config_option: Path | None, *, console: bool, on_ready: Callable
         notifier.ready()
         if notifier.watchdog_s:
             tasks.spawn("watchdog", keep_watch(notifier, runtime, log), forever=True)
+        trial = Trial(host.records, log, stop.set)
+        tasks.spawn("trial", trial.run())
         await stop.wait()
         log.info("stopping")
         notifier.stopping()
         parts.announce(DaemonState(state="stopping"), source="daemon")
         await broker.idle()
+    if trial.failure:
+        raise UpdateError(trial.failure)
 
 
 def _open_bus(
@@ -101,7 +113,8 @@ def _open_bus(
 
 
 def _secrets(config: Config) -> set[str]:
-    return secrets_of({name: one.SETTINGS for name, one in config.PLUGINS.items()})
+    settings = {name: one.SETTINGS for name, one in config.PLUGINS.items()}
+    return secrets_of([settings, config.HISTORY_URL])
 
 
 def _handle_signals(stop: asyncio.Event, reload: Reload) -> None:

@@ -69,6 +69,7 @@ class DaemonCommands:
             "models_dir": str(self._parts.config.MODELS_DIR),
             "data_dir": str(config.DATA_DIR),
             "log_dir": str(self._parts.config.LOG_DIR),
+            "logs": self._parts.logs.status(),
             "plugins": [record.as_body() for record in self._host.records],
             "workers": [worker.as_body() for worker in self._host.workers],
         }

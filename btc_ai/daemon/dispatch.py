@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 
 from pydantic import BaseModel, ValidationError
+from structlog.contextvars import bind_contextvars
 
 from btc_ai.api.service import Body, Call, Command, Logger, Role
 from btc_ai.bus.broker import Broker
@@ -99,11 +100,11 @@ class Dispatcher:
         return result
 
     def _note(self, kind: str, body: Body, call: Call, outcome: str) -> None:
-        """Write a line of the audit; what the sender could have made up comes last, quoted."""
+        """Write a line of the audit; what the sender could have made up comes last."""
         level = self._audit.warning if outcome == "forbidden" else self._audit.info
         level(
-            "command", command=kind, outcome=outcome, who=call.who, id=json.dumps(call.id),
-            source=json.dumps(call.source), arguments=_told(body),
+            "command", kind=kind, outcome=outcome, who=call.who, source=call.source,
+            arguments=_told(body), command=call.id,
         )  # fmt: skip
 
     async def _expect(self, kind: str) -> Command:
@@ -130,7 +131,7 @@ class Dispatcher:
     def _refusal(self, envelope: Envelope, peer: Peer) -> Body | None:
         """The error reply to a command that is not even looked at."""
         if peer.role is None:
-            self._audit.warning("command", command=envelope.kind, outcome="revoked", who=peer.who)
+            self._audit.warning("command", kind=envelope.kind, outcome="revoked", who=peer.who)
             return {"code": "forbidden", "message": "this key has been revoked; ask for another"}
         if self._is_crowded(peer):
             return {"code": "busy", "message": "too many commands at once; try again"}
@@ -161,6 +162,7 @@ class Dispatcher:
     async def _reply_to(self, broker: Broker, envelope: Envelope, peer: Peer) -> None:
         assert peer.role is not None
         call = Call(envelope.id, envelope.source, peer.role, peer.who)
+        bind_contextvars(command=envelope.id)  # in this task's own context
         try:
             result = await self.answer(envelope.kind, envelope.body, call)
         except BtcAiError as error:

@@ -1,169 +1,193 @@
-"""structlog over the standard library: btc_ai.log, error.log and the console."""
+"""The daemon's logs, as LOGGING says: the writer, what is captured, and the levels in force."""
 
+import asyncio
+import json
 import logging
-import re
 import sys
-import warnings
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import structlog
-
+from btc_ai.api.service import Body
 from btc_ai.config import Config, Logging
 from btc_ai.daemon.systemd import stderr_is_journal
 from btc_ai.errors import BtcAiError
-from btc_ai.redaction import Redactor, redact
+from btc_ai.logs.capture import ROOT, capture, release
+from btc_ai.logs.console import Console, journal_line
+from btc_ai.logs.inlet import Budget, Inlet
+from btc_ai.logs.layout import DEFAULT, ORIGIN, Layout
+from btc_ai.logs.pipe import VARIABLE
+from btc_ai.logs.rolling import Rolling
+from btc_ai.logs.writer import LogWriter
+from btc_ai.redaction import Redactor
 
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
-_NAME = "btc_ai"
-
-
-def start_logging(
-    settings: Logging, folder: Path, *, console: bool, secrets: Iterable[str] = ()
-) -> None:
-    """Send every record of this process to the files in `folder`, and to stderr on `console`.
-
-    Where stderr is the journal, it gets what is WARNING and above, and nothing twice. `secrets` are
-    hidden in all of them. The audit is written whatever LEVEL says.
-    Raises BtcAiError where the folder cannot be written.
-    """
-    root = logging.getLogger()
-    stop_logging()
-    root.setLevel(settings.LEVEL)
-    logging.getLogger(f"{_NAME}.audit").setLevel(logging.INFO)
-    layout = settings.LOG_FORMAT
-    formatter = _OneRecord(
-        Logging.model_fields["LOG_FORMAT"].default if layout == "json" else layout
-    )
-    journal = stderr_is_journal()
-    for handler in _handlers(settings, folder, console and not journal):
-        handler.setFormatter(formatter)
-        root.addHandler(handler)
-    if journal:
-        root.addHandler(_journal())
-    hide_secrets(secrets)
-    logging.captureWarnings(True)
-    warnings.simplefilter("default")
-    structlog.configure(
-        processors=[structlog.stdlib.filter_by_level, _hide, _render],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-    )
+AUDIT = f"{ROOT}.audit"
 
 
-def hide_secrets(secrets: Iterable[str]) -> None:
-    """Hide these too from now on; those of before may still be in use somewhere."""
-    for handler in logging.getLogger().handlers:
-        if isinstance(formatter := handler.formatter, _Hiding):
-            formatter.secrets |= frozenset(secrets)
-            formatter.hide = Redactor(formatter.secrets)
+class Logs:
+    """Everything that this process and its children log, into the files and onto the console."""
 
+    def __init__(
+        self, settings: Logging, folder: Path, *, console: bool, secrets: Iterable[str] = ()
+    ) -> None:
+        """Capture from now on. `secrets` are hidden in whatever is written.
 
-def set_level(config: Config) -> None:
-    """Log from LOGGING.LEVEL on."""
-    logging.getLogger().setLevel(config.LOGGING.LEVEL)
-
-
-def stop_logging() -> None:
-    """Close every handler of this process."""
-    root = logging.getLogger()
-    for handler in list(root.handlers):
-        root.removeHandler(handler)
-        handler.close()
-
-
-def logger(part: str) -> Any:
-    """The logger of one part of the program."""
-    return structlog.stdlib.get_logger(f"{_NAME}.{part}")
-
-
-def _handlers(settings: Logging, folder: Path, console: bool) -> list[logging.Handler]:
-    handlers: list[logging.Handler] = []
-    if settings.CONSOLE_LOGGING and console:
-        handlers.append(logging.StreamHandler(sys.stderr))
-    if settings.FILE_LOGGING:
+        Where stderr is the journal, it gets what is WARNING and above, and nothing twice. The audit
+        is written whatever LEVEL says. Raises BtcAiError where the folder cannot be written.
+        """
+        layout = Layout(settings.LOG_FORMAT)
+        self._origin = not ORIGIN.isdisjoint(layout.fields)
+        self._secrets: frozenset[str] = frozenset()
+        self._children: dict[Inlet, tuple[str, Callable[[int], None]]] = {}
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            handlers += [_file(folder / "btc_ai.log"), _file(folder / "error.log")]
+            self._writer = LogWriter(
+                folder if settings.FILE_LOGGING else None, layout, _rolling(settings),
+                console=_console(settings, layout, wanted=console),
+            )  # fmt: skip
         except OSError as error:
-            for opened in handlers:
-                opened.close()
             raise BtcAiError(
                 f"LOG_DIR {folder} cannot be written: {error.strerror}; give this user the right "
                 "to, or name another folder in the configuration"
             ) from None
-        handlers[-1].setLevel(logging.ERROR)
-    return handlers
+        self.hide(secrets)
+        logging.getLogger(AUDIT).setLevel(logging.INFO)
+        self.levels = Levels(settings.LEVEL, self._tell_children)
+        capture(self._writer, settings.LEVEL, origin=self._origin)
+
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Hide these too from now on; those of before may still be in use somewhere."""
+        self._secrets |= frozenset(secrets)
+        self._writer.hide = Redactor(self._secrets)
+
+    def on_trouble(self, hear: Callable[[str | None], None]) -> None:
+        """Call `hear` in the running loop when files cannot be written (why), and can again."""
+        loop = asyncio.get_running_loop()
+
+        def tell(why: str | None) -> None:
+            loop.call_soon_threadsafe(hear, why)
+
+        self._writer.on_trouble = tell
+
+    def inlet(
+        self, name: str, *, set_level: Callable[[int], None], bound: Mapping[str, Any],
+        on_end: Callable[[], None], budget: Budget | None = None,
+    ) -> Inlet:  # fmt: skip
+        """A pipe for the records of a child whose logger is `name`; it is read at once.
+
+        set_level: told the child's level (as in `logging`) when that changes.
+        """
+
+        def ended() -> None:
+            self._children.pop(made, None)
+            on_end()
+
+        made = Inlet(f"{ROOT}.{name}", bound=bound, budget=budget, on_end=ended)
+        self._children[made] = name, set_level
+        self._writer.follow(made)
+        return made
+
+    def environment(self, name: str, inlet: Inlet) -> dict[str, str]:
+        """What a child has to know to hand its records on."""
+        told = {
+            "fd": inlet.writing, "level": effective_level(name), "origin": self._origin,
+        }  # fmt: skip
+        return {VARIABLE: json.dumps(told)}
+
+    def status(self) -> Body:
+        """For `daemon.status`: the levels, records lost, and why the files cannot be written."""
+        return {
+            "levels": self.levels.in_force(),
+            "lost": self._writer.lost,
+            "trouble": self._writer.trouble,
+        }
+
+    def flush(self) -> None:
+        """Wait until what has been logged is written."""
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Write what is left, and capture no more."""
+        self.levels.close()
+        release()
+        self._writer.close()
+
+    def _tell_children(self) -> None:
+        for name, set_level in list(self._children.values()):
+            set_level(effective_level(name))
 
 
-def _file(path: Path) -> logging.Handler:
-    return logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
+class Levels:
+    """From which level on is logged: everywhere, and by parts for which that was changed."""
+
+    def __init__(self, level: str, on_change: Callable[[], None]) -> None:
+        """level: LOGGING.LEVEL."""
+        self._configured, self._on_change = level, on_change
+        self._changed: dict[str, tuple[str, float | None, asyncio.TimerHandle | None]] = {}
+
+    def configure(self, config: Config) -> None:
+        """Take over LOGGING.LEVEL; what was changed by command stays until it is over."""
+        self._configured = config.LOGGING.LEVEL
+        self._apply("")
+
+    def change(self, level: str | None, part: str = "", seconds: float | None = None) -> None:
+        """Log a part (empty: everything) from `level` on, for so long; None: as configured."""
+        self._forget(part)
+        if level is not None:
+            loop, until = asyncio.get_running_loop(), None
+            handle = loop.call_later(seconds, self.change, None, part) if seconds else None
+            until = time.time() + seconds if seconds else None
+            self._changed[part] = level, until, handle
+        self._apply(part)
+
+    def in_force(self) -> Body:
+        """By part, each with its level and until when (Unix seconds) it holds; empty: everything.
+
+        The latter is there always.
+        """
+        changed = {
+            part: {"level": level, "until": until}
+            for part, (level, until, _) in self._changed.items()
+        }
+        return {"": {"level": self._configured, "until": None}, **changed}
+
+    def close(self) -> None:
+        """Undo all changes."""
+        for part in list(self._changed):
+            self._forget(part)
+            logging.getLogger(_logger_of(part)).setLevel(self._level(part))
+
+    def _level(self, part: str) -> str:
+        found = self._changed.get(part)
+        return found[0] if found else "NOTSET" if part else self._configured
+
+    def _apply(self, part: str) -> None:
+        logging.getLogger(_logger_of(part)).setLevel(self._level(part))
+        self._on_change()
+
+    def _forget(self, part: str) -> None:
+        _, _, handle = self._changed.pop(part, ("", None, None))
+        if handle is not None:
+            handle.cancel()
 
 
-def _journal() -> logging.Handler:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setLevel(logging.WARNING)
-    handler.setFormatter(_JournalLine())
-    return handler
+def effective_level(part: str) -> int:
+    """The level in force for a part of the program."""
+    return logging.getLogger(_logger_of(part)).getEffectiveLevel()
 
 
-def _escape(text: str) -> str:
-    return _CONTROL.sub(lambda found: repr(found.group())[1:-1], text)
+def _logger_of(part: str) -> str | None:
+    return f"{ROOT}.{part}" if part else None
 
 
-def _indent(text: str) -> str:
-    """The lines of a traceback, so that none can pass for a record."""
-    return "\n".join(f"  {_escape(line)}" for line in text.splitlines())
+def _rolling(settings: Logging) -> Rolling:
+    size = int(settings.MAX_FILE_SIZE_MB * (1 << 20))
+    return Rolling(size, settings.ROTATION_WHEN, settings.BACKUP_COUNT)
 
 
-class _Hiding(logging.Formatter):
-    """What writes no secrets."""
-
-    secrets: frozenset[str] = frozenset()
-    hide = Redactor()
-
-
-class _JournalLine(_Hiding):
-    """One line a record after its priority, `<N>`; tracebacks are in the files."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        severity = record.levelno
-        priority = 2 if severity >= logging.CRITICAL else 3 if severity >= logging.ERROR else 4
-        error = record.exc_info[1] if record.exc_info else None
-        last_words = f" ({type(error).__name__}: {error})" if error else ""
-        said = self.hide(f"{record.name}: {record.getMessage()}{last_words}")
-        return f"<{priority}>{_escape(said)}"
-
-
-class _OneRecord(_Hiding):
-    """One line a record, whoever logs it, then its traceback, indented."""
-
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # logging's name
-        record.message = _escape(self.hide(record.message))
-        trace = getattr(record, "trace", None)
-        line = super().formatMessage(record)
-        return f"{line}\n{_indent(self.hide(trace))}" if trace else line
-
-    def formatException(self, ei: Any) -> str:  # noqa: N802  # logging's name
-        return _indent(self.hide(super().formatException(ei)))
-
-    def formatStack(self, stack_info: str) -> str:  # noqa: N802  # logging's name
-        return _indent(self.hide(stack_info))
-
-
-def _hide(
-    logger: object, method: str, event: structlog.typing.EventDict
-) -> structlog.typing.EventDict:
-    """The event with what its keys say is secret hidden."""
-    return {key: redact(value, key) for key, value in event.items()}
-
-
-def _render(
-    logger: object, method: str, event: structlog.typing.EventDict
-) -> tuple[tuple[str], dict[str, Any]]:
-    """The event, then key=value."""
-    exc_info = event.pop("exc_info", None)
-    trace = event.pop("traceback", None)
-    words = [str(event.pop("event")), *(f"{key}={value}" for key, value in event.items())]
-    return (" ".join(words),), {"exc_info": exc_info, "extra": {"trace": trace and str(trace)}}
+def _console(settings: Logging, layout: Layout, *, wanted: bool) -> Console | None:
+    if stderr_is_journal():
+        return Console(sys.stderr, journal_line, logging.WARNING)
+    if not (wanted and settings.CONSOLE_LOGGING):
+        return None
+    return Console(sys.stderr, (Layout(DEFAULT) if layout.is_json else layout).write)

@@ -1,6 +1,6 @@
 """Reads the configuration anew, and says which changes are in force and which are not yet."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -8,13 +8,10 @@ from typing import Any
 from btc_ai.api.discovery import known_names
 from btc_ai.api.service import Body, Logger
 from btc_ai.config import Config, load_config
+from btc_ai.config.edit import flat
+from btc_ai.config.effect import AT_START, READ_ANEW, within
 from btc_ai.daemon.systemd import Notifier
 from btc_ai.errors import BtcAiError
-
-AT_START = (
-    "MODELS_DIR", "LOG_DIR", "KEYS_DIR", "LOGGING", "SUPERVISION", "REMOTE", "PLUGINS",
-)  # fmt: skip
-"""Sections that the daemon reads when it starts; jobs read the others when they begin."""
 
 Apply = Callable[[Config], None]
 
@@ -62,10 +59,11 @@ class Reload:
         config = load_config(self._path, **known_names()) if self._path else self.config
         flat = _flat(config)
         changed = sorted(_changed(self._in_force, flat))
-        applied = self._apply(config, changed)
+        read_anew = [key for key in changed if within(key, READ_ANEW)]
+        applied = sorted({*self._apply(config, changed), *read_anew})
         rest = [key for key in changed if key not in applied]
         at_start = (*AT_START, *self._appliers)
-        waiting = [key for key in rest if _within(key, at_start)]
+        waiting = [key for key in rest if within(key, at_start)]
         next_job = [key for key in rest if key not in waiting]
         self._in_force |= {key: flat.get(key) for key in applied + next_job}
         self.config = config
@@ -77,7 +75,7 @@ class Reload:
     def _apply(self, config: Config, changed: list[str]) -> list[str]:
         applied: list[str] = []
         for key, apply in self._appliers.items():
-            if not (mine := [one for one in changed if _within(one, (key,))]):
+            if not (mine := [one for one in changed if within(one, (key,))]):
                 continue
             try:
                 apply(config)
@@ -85,24 +83,12 @@ class Reload:
                 self._log.warning("change cannot be applied", setting=key, reason=str(error))
             else:
                 applied += mine
-        return sorted(set(applied))
-
-
-def _within(key: str, sections: tuple[str, ...]) -> bool:
-    return any(key == section or key.startswith(f"{section}.") for section in sections)
+        return applied
 
 
 def _flat(config: Config) -> dict[str, Any]:
     """Every value by its dotted key, as in `LOGGING.LEVEL`."""
-
-    def walk(value: Any, key: str) -> Iterator[tuple[str, Any]]:
-        if not isinstance(value, dict):
-            yield key, value
-            return
-        for name, inner in value.items():
-            yield from walk(inner, f"{key}.{name}" if key else name)
-
-    return dict(walk(config.model_dump(mode="json"), ""))
+    return flat(config.model_dump(mode="json"))
 
 
 def _changed(old: dict[str, Any], new: dict[str, Any]) -> set[str]:

@@ -11,8 +11,8 @@ import pytest
 from btc_ai.api.service import Command
 from btc_ai.bus.broker import Broker
 from btc_ai.daemon.dispatch import Dispatcher
-from btc_ai.daemon.logs import logger
 from btc_ai.daemon.tasks import Tasks
+from btc_ai.logs.capture import logger
 
 T = TypeVar("T")
 

@@ -1,6 +1,8 @@
 """The event history, and subscribers that catch up from it."""
 
+import asyncio
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from btc_ai.bus.broker import MAX_PAGE
 from btc_ai.bus.client import Client, Subscription
 from btc_ai.bus.codec import MAX_DEPTH, MAX_TEXT
 from btc_ai.bus.history import OVERHEAD, History
+from btc_ai.bus.subscriber import kept_between
 from btc_ai.daemon.bus_commands import BusCommands
 from tests.bus.conftest import Hub
 
@@ -107,7 +110,7 @@ async def _unheard(hub: Hub, count: int) -> None:
     hub.broker._outlets = outlets
 
 
-def test_what_the_history_no_longer_holds_is_lost_once(
+def test_what_the_history_no_longer_holds_is_told_once_a_gap(
     runtime: Path, make_hub: Callable[..., Hub]
 ) -> None:
     hub = make_hub(runtime, kept_bytes=500 * (OVERHEAD + 700))
@@ -117,9 +120,33 @@ def test_what_the_history_no_longer_holds_is_lost_once(
             feed = client.subscribe("a.")
             flood(hub, 20_000)
             numbers, losses = until_quiet(feed)
-        assert losses == 1
+        gaps = sum(after > before + 1 for before, after in pairwise([-1, *numbers]))
+        assert losses == gaps >= 1  # as many as the subscriber's side got no turn to take some in
         assert numbers[-500:] == list(range(19_500, 20_000))
         assert numbers == sorted(set(numbers)) and len(numbers) < 20_000
+    finally:
+        hub.close()
+
+
+def test_a_gap_that_is_forgotten_is_not_filled_with_what_came_after(
+    runtime: Path, make_hub: Callable[..., Hub]
+) -> None:
+    """That will come by itself, and would be taken twice, or take the place of what is between."""
+    hub = make_hub(runtime, kept_bytes=10 * (OVERHEAD + 700))
+    hub.add(*BusCommands(hub.broker, hub.dispatcher, Path("/"), None).commands())
+    flood(hub, 100)
+    try:
+        with Client(runtime) as client:
+
+            async def call(kind: str, body: dict[str, Any]) -> dict[str, Any]:
+                return client.call(kind, body)
+
+            async def kept(before: int | None) -> list[int]:
+                return [one.seq async for one in kept_between(call, "a", 10, before)]
+
+            assert asyncio.run(kept(20)) == []
+            assert asyncio.run(kept(None))[-1] == 100
+            assert list(client.subscribe("a.")._missed("a", 10, 20)) == []
     finally:
         hub.close()
 

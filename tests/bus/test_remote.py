@@ -23,8 +23,8 @@ from btc_ai.bus.remote import RemoteDoor
 from btc_ai.config import Remote
 from btc_ai.daemon.bus_commands import BusCommands
 from btc_ai.daemon.dispatch import CommandError
-from btc_ai.daemon.logs import logger
 from btc_ai.errors import BusError, ConfigError
+from btc_ai.logs.capture import logger
 from tests.bus.conftest import Hub
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import zmq.asyncio
 
+from btc_ai.api.messages import Position
 from btc_ai.bus.broker import Broker
 from btc_ai.bus.codec import Envelope
 from btc_ai.bus.commands import Peer
@@ -54,13 +55,13 @@ async def heard(source: Source, runtime: Path) -> list[tuple[int, int]]:
         for number in range(COUNT):
             source.publish(number)  # the subscriber gets no turn meanwhile
         source.publish(COUNT)
-        async for event, lost in stream:
+        async for event, lost, _ in stream:
             found.append((event.body["number"], lost))
             if event.body["number"] == COUNT:
                 return [one for one in found if one[0] >= 0]
         raise AssertionError("the stream ended")
     finally:
-        await stream.aclose()  # type: ignore[attr-defined]
+        await stream.aclose()
         serving.cancel()
         context.destroy(linger=0)
         source.broker.close()
@@ -105,3 +106,41 @@ def test_no_welcome_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 
     with pytest.raises(BusError, match="does not answer"):
         asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("of_this_epoch", "kept_bytes", "expected"),
+    [
+        (True, 32 << 20, [(number, 0) for number in range(4, 11)]),
+        (False, 32 << 20, [(number, 0) for number in range(1, 11)]),
+        (True, 1500, [(7, 3), (8, 0), (9, 0), (10, 0)]),
+    ],
+    ids=["goes on", "the daemon has started anew", "the history is too short"],
+)
+def test_a_subscriber_goes_on_after_a_position(
+    tmp_path: Path, of_this_epoch: bool, kept_bytes: int, expected: list[tuple[int, int]]
+) -> None:
+    async def run() -> list[tuple[int, int]]:
+        source = Source(runtime, kept_bytes)
+        context = zmq.asyncio.Context()
+        serving = asyncio.create_task(source.broker.serve_subscriptions())
+        try:
+            for number in range(1, 11):
+                source.publish(number)
+            epoch = source.broker._epoch if of_this_epoch else "another"
+            stream = listen(context, runtime, source.missed, Position(epoch, {"test": 3}))
+            found = [await anext(stream) for _ in expected]
+            source.publish(11)
+            assert (await anext(stream)).event.seq == 11
+            await stream.aclose()
+            return [(one.event.seq, one.lost) for one in found]
+        finally:
+            serving.cancel()
+            context.destroy(linger=0)
+            source.broker.close()
+
+    runtime = Path(tempfile.mkdtemp(prefix="btc-ai-s-", dir="/tmp"))
+    try:
+        assert asyncio.run(asyncio.wait_for(run(), 20)) == expected
+    finally:
+        shutil.rmtree(runtime)

@@ -1,4 +1,5 @@
 import asyncio
+import json
 import os
 import shutil
 import tempfile
@@ -14,8 +15,10 @@ import pytest
 
 from btc_ai.api.testing import FakeLogger
 from btc_ai.bus.broker import Broker
+from btc_ai.config import Logging
 from btc_ai.daemon.children.workers import ProcessWorker
 from btc_ai.daemon.dispatch import Dispatcher
+from btc_ai.daemon.logs import Logs
 from btc_ai.daemon.tasks import Tasks
 from tests.api.conftest import site  # noqa: F401  # a fixture of these tests too
 
@@ -37,24 +40,32 @@ class Floor:
     broker: Broker
     dispatcher: Dispatcher
     log: Records
+    logs: Logs
     workers: list[ProcessWorker] = field(default_factory=list)
 
     def worker(self, **limits: Any) -> ProcessWorker:
         usual: dict[str, Any] = {"limit_s": 5.0, "term_limit_s": 2.0, "first_delay_s": 0.02}
-        made = ProcessWorker(self.broker, self.runtime, self.log, **{**usual, **limits})
+        made = ProcessWorker(self.broker, self.runtime, self.logs, self.log, **{**usual, **limits})
         self.workers.append(made)
         return made
+
+    def written(self) -> list[dict[str, Any]]:
+        """What the log holds."""
+        self.logs.flush()
+        lines = (self.runtime / "Logs" / "btc_ai.log").read_text().splitlines()
+        return [json.loads(line) for line in lines]
 
 
 @asynccontextmanager
 async def floor(runtime: Path) -> AsyncIterator[Floor]:
     log = Records()
+    logs = Logs(Logging(LOG_FORMAT="json"), runtime / "Logs", console=False)
     dispatcher = Dispatcher(log)
     broker = Broker(runtime, lambda one, peer: dispatcher.handle(broker, one, peer))
     tasks = Tasks(log)
     tasks.spawn("commands", broker.serve_commands(), forever=True)
     tasks.spawn("subscriptions", broker.serve_subscriptions(), forever=True)
-    made = Floor(runtime, broker, dispatcher, log)
+    made = Floor(runtime, broker, dispatcher, log, logs)
     try:
         yield made
     finally:
@@ -63,6 +74,7 @@ async def floor(runtime: Path) -> AsyncIterator[Floor]:
         await tasks.cancel()
         await dispatcher.tasks.cancel()
         broker.close()
+        logs.close()
 
 
 def alive(pid: int) -> bool:

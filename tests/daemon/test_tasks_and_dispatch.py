@@ -208,7 +208,7 @@ def test_roles_and_the_audit(kind: str, role: Role | None, outcome: str, level: 
     assert sent(table, (Envelope(kind, body, "cli"), peer(role))) == [outcome]
     assert [one[0] for one in audit.kept] == ([level] if level else [])
     for _, event, values in audit.kept:
-        assert (event, values["command"], values["who"]) == ("command", kind, peer(role).who)
+        assert (event, values["kind"], values["who"]) == ("command", kind, peer(role).who)
         if role is not None:
             told = json.loads(values["arguments"])
             assert told == {"run": "x" * 100, "token": "***", "share": 0.5}

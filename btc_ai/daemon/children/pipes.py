@@ -1,52 +1,49 @@
-"""What a child process writes to stderr, as records of the daemon's log; a flood is cut short."""
+"""What a child process says: its log records, and whatever else it writes to stderr."""
 
 import asyncio
-import json
 import os
-import time
 from collections import deque
-from typing import Self
+from collections.abc import Callable
+from typing import Any, Self
 
 from btc_ai.api.service import Logger
+from btc_ai.daemon.logs import Logs
+from btc_ai.logs.inlet import Budget
 
 MAX_LOG_LINE = 16_384
 CHUNK = 65_536
 LAST_WORDS_S = 1.0
-BURST, A_SECOND = 1 << 20, 1 << 16
 LINE_COST = 128
 FLOOD_PAUSE_S = 0.005
 
 
-class Budget:
-    """How much a child may write, in bytes: 1 MiB at once, 64 KiB a second on average."""
+class LogPipes:
+    """A pipe for a child's log records, and one for its stderr, of which each line is a warning.
 
-    def __init__(self, burst: float = BURST, a_second: float = A_SECOND) -> None:
-        """A full one."""
-        self._burst, self._a_second = burst, a_second
-        self._left, self._at = burst, time.monotonic()
-
-    def take(self, cost: float) -> bool:
-        """Whether there is so much left; then it is taken."""
-        now = time.monotonic()
-        self._left = min(self._burst, self._left + (now - self._at) * self._a_second)
-        self._at = now
-        if cost > self._left:
-            return False
-        self._left -= cost
-        return True
-
-
-class LogPipe:
-    """A pipe for a child's stderr: JSON lines with `level` and `event` become records.
-
-    Any other line becomes a warning. Beyond `Budget` lines are dropped, counted, and read slowly,
-    so that a child that floods waits, not the daemon.
+    Of the latter, lines beyond `Budget` are dropped, counted, and read slowly, so that a child that
+    floods waits, not the daemon.
     """
 
-    def __init__(self, log: Logger, *, what: str = "worker") -> None:
-        """A pipe; `writing` is the child's end. `what` writes to it, in the log's words."""
-        self._log, self._what = log, what
-        self._reading, self.writing = os.pipe()
+    def __init__(
+        self, logs: Logs, log: Logger, name: str, *, set_level: Callable[[int], None],
+        what: str = "worker", budget: Budget | None = None, **bound: Any,
+    ) -> None:  # fmt: skip
+        """Pipes; name: the child's logger. set_level: tells it that its level has changed.
+
+        `what` it is, in the log's words. budget: how much it may log; None: whatever it will.
+        bound: values of each of its records.
+        """
+        self._logs, self._log, self._name, self._what = logs, log, name, what
+        self._loop, self._recorded = asyncio.get_running_loop(), asyncio.Event()
+        self._reading, self.stderr = os.pipe()
+        try:
+            self._records = logs.inlet(
+                name, set_level=set_level, bound=bound, budget=budget, on_end=self._on_end
+            )
+        except OSError:  # no descriptors left
+            os.close(self._reading)
+            os.close(self.stderr)
+            raise
         self._transport: asyncio.ReadTransport | None = None
         self._pump: asyncio.Task[None] | None = None
         self._budget = Budget()
@@ -54,7 +51,7 @@ class LogPipe:
         self._tail: deque[str] = deque(maxlen=20)
 
     async def __aenter__(self) -> Self:
-        """The pipe, being read."""
+        """The pipes, being read."""
         loop, reader = asyncio.get_running_loop(), asyncio.StreamReader()
         reading = os.fdopen(self._reading, "rb", 0)
         try:
@@ -72,23 +69,40 @@ class LogPipe:
         """Read what is left, for a second at most, then close."""
         self.close_writing()
         assert self._pump is not None and self._transport is not None
+        recorded = asyncio.create_task(self._recorded.wait(), name=f"{self._what} records")
         try:
-            await asyncio.wait({self._pump}, timeout=LAST_WORDS_S)
+            await asyncio.wait({self._pump, recorded}, timeout=LAST_WORDS_S)
         finally:
             self._pump.cancel()
+            recorded.cancel()
             self._transport.close()
             self._tell_dropped()
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the child has to know of its pipe of records, `descriptors`."""
+        return self._logs.environment(self._name, self._records)
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """What the child is to inherit besides stderr."""
+        return (self._records.writing,)
+
     def close_writing(self) -> None:
-        """Close the child's end in this process, once the child has it."""
-        if self.writing >= 0:
-            os.close(self.writing)
-            self.writing = -1
+        """Close the child's ends in this process, once the child has them."""
+        self._records.close_writing()
+        if self.stderr >= 0:
+            os.close(self.stderr)
+            self.stderr = -1
 
     @property
     def last_words(self) -> str:
-        """The last lines."""
+        """The last lines of stderr."""
         return "\n".join(self._tail)
+
+    def _on_end(self) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._recorded.set)
 
     async def _follow(self, stderr: asyncio.StreamReader) -> None:
         rest = b""
@@ -113,11 +127,5 @@ class LogPipe:
     def _write(self, line: bytes) -> None:
         text = line[:MAX_LOG_LINE].decode(errors="replace").rstrip()
         self._tail.append(text)
-        levels = {"debug": self._log.debug, "info": self._log.info, "warning": self._log.warning}
-        try:
-            record = json.loads(text)
-            level, event = record.pop("level"), str(record.pop("event"))
-            levels.get(level, self._log.error)(event, **record)
-        except (ValueError, AttributeError, KeyError, TypeError, RecursionError):
-            if text:
-                self._log.warning(f"{self._what} wrote", text=text)
+        if text:
+            self._log.warning(f"{self._what} wrote", text=text)

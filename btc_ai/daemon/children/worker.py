@@ -4,13 +4,17 @@ import os
 import resource
 import signal
 import time
+import traceback
+
+from structlog.contextvars import bound_contextvars
 
 from btc_ai.api.step import MAX_REASON, StepStoppedError, find_function, unexpected
-from btc_ai.bus.codec import Body
+from btc_ai.bus.codec import Body, Envelope
 from btc_ai.bus.worker import WorkerLink
-from btc_ai.daemon.children.stderr_log import StderrLog, forward_logging
+from btc_ai.daemon.children.records import hand_on_records, set_level
 from btc_ai.errors import BtcAiError
 from btc_ai.execution.child import die_with_parent
+from btc_ai.logs.capture import logger
 from btc_ai.paths import runtime_dir
 
 PARENT_VARIABLE = "BTC_AI_WORKER_PARENT"
@@ -28,7 +32,7 @@ class LinkedStep:
         self._stop = False
         self._alive_every_s = float(os.environ.pop(ALIVE_VARIABLE))
         self._spoke = time.monotonic()
-        self.log = StderrLog()
+        self.log = logger("worker")
         signal.signal(signal.SIGTERM, self._on_signal)
 
     def _on_signal(self, signum: int, frame: object) -> None:
@@ -53,20 +57,28 @@ class LinkedStep:
             self._link.send("worker.alive", {})
             self._spoke = time.monotonic()
         while (message := self._link.receive()) is not None:
-            self._stop = self._stop or message.kind in _END
+            self.take(message)
         return self._stop
+
+    def take(self, message: Envelope) -> None:
+        """Heed what the daemon says besides steps."""
+        if message.kind == "worker.level":
+            set_level(message.body["level"])
+        self._stop = self._stop or message.kind in _END
 
 
 def _run(link: WorkerLink, step: LinkedStep, body: Body) -> None:
     """Run one step and send its outcome."""
     try:
-        result = find_function(body["function"])(body["arguments"], step)
+        with bound_contextvars(**body["bound"]):
+            result = find_function(body["function"])(body["arguments"], step)
         link.send("worker.result", result)
     except StepStoppedError:
         link.send("worker.stopped", {})
     except BtcAiError as error:
         _fail(link, error.code, str(error))
-    except MemoryError:
+    except MemoryError as error:
+        traceback.clear_frames(error.__traceback__)  # to log takes memory, which they hold
         step.log.error("step failed", function=body["function"], exc_info=True)
         _fail(link, "memory", _out_of_memory())
     except Exception as error:  # a fence: the daemon hears of every failure
@@ -101,7 +113,7 @@ def main() -> None:
     limit_memory()
     die_with_parent(int(os.environ.pop(PARENT_VARIABLE)))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    forward_logging()
+    hand_on_records()
     link = WorkerLink(runtime_dir())
     step = LinkedStep(link)
     link.send("worker.ready", {"pid": os.getpid()})
@@ -109,8 +121,7 @@ def main() -> None:
         message = link.receive(1.0)
         if message is None:
             continue
-        if message.kind in _END:
-            break
+        step.take(message)
         if message.kind == "worker.step":
             _run(link, step, message.body)
     link.close()

@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from structlog.contextvars import get_contextvars
+
 from btc_ai.api.service import Body, Health, Logger
 from btc_ai.api.step import StepStoppedError, WorkerFailedError
 from btc_ai.bus.broker import Broker
@@ -17,9 +19,11 @@ from btc_ai.bus.worker import TOKEN_VARIABLE
 from btc_ai.config import Supervision
 from btc_ai.daemon.children.deaths import FIRST_DELAY_S, OomWatch, Tally, cause_of
 from btc_ai.daemon.children.orphans import MARK_VARIABLE, end_descendants, new_mark
-from btc_ai.daemon.children.pipes import LogPipe
+from btc_ai.daemon.children.pipes import LogPipes
 from btc_ai.daemon.children.silence import SilenceWatch
 from btc_ai.daemon.children.worker import ALIVE_VARIABLE, MEMORY_VARIABLE, PARENT_VARIABLE
+from btc_ai.daemon.logs import Logs
+from btc_ai.daemon.tasks import Tasks
 from btc_ai.errors import BtcAiError
 
 START_LIMIT_S = 120.0
@@ -44,17 +48,18 @@ class ProcessWorker:
     """A worker process and its restarts; the `Worker` of `btc_ai.api.service`."""
 
     def __init__(
-        self, broker: Broker, runtime: Path, log: Logger, *, limit_s: float,
-        name: str = "worker", limits: Supervision | None = None,
+        self, broker: Broker, runtime: Path, logs: Logs, log: Logger, *, limit_s: float,
+        name: str = "worker", plugin: str = "worker", limits: Supervision | None = None,
         on_health: Callable[[Health], None] = lambda health: None,
         start_limit_s: float = START_LIMIT_S, term_limit_s: float = TERM_LIMIT_S,
         first_delay_s: float = FIRST_DELAY_S,
     ) -> None:  # fmt: skip
         """A worker that starts with its first step; asked to stop, a step has `limit_s`.
 
+        `log` is of the daemon's side; what the process logs goes to `logs`, as the `plugin`'s.
         `on_health` hears when it stalls, speaks again, dies, and dies too often.
         """
-        self.name = name
+        self.name, self._plugin, self._logs = name, plugin, logs
         self._broker, self._runtime, self._log, self._limit_s = broker, runtime, log, limit_s
         self._limits, self._on_health = limits or Supervision(), on_health
         self._start_limit_s, self._term_limit_s = start_limit_s, term_limit_s
@@ -74,6 +79,7 @@ class ProcessWorker:
         self._state = "idle"
         self._stopping = asyncio.Event()
         self._turn = asyncio.Lock()
+        self._telling = Tasks(log)
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -107,7 +113,10 @@ class ProcessWorker:
             self._tally = Tally(self._first_delay_s)
             self._idle.clear()
             try:
-                return await self._insist({"function": function, "arguments": arguments})
+                bound = get_contextvars()
+                return await self._insist(
+                    {"function": function, "arguments": arguments, "bound": bound}
+                )
             except asyncio.CancelledError:
                 self._kill("nobody waits for its answer")  # which the next step would get
                 raise
@@ -185,8 +194,11 @@ class ProcessWorker:
     async def _until_dead(self) -> str:
         """Start the process and wait for its end; what it died of."""
         mark = new_mark()
-        async with LogPipe(self._log) as pipe:
-            self._process = process = await self._spawn(pipe.writing, mark)
+        async with LogPipes(
+            self._logs, self._log, self._plugin, set_level=self._set_level,
+            plugin=self._plugin, worker=self.name,
+        ) as pipe:  # fmt: skip
+            self._process = process = await self._spawn(pipe, mark)
             pipe.close_writing()
             self._log.info("worker started", pid=process.pid)
             if self._stopping.is_set() or self._killed_for:
@@ -198,7 +210,11 @@ class ProcessWorker:
             memory_mb=self._limits.WORKER_MEMORY_MB, last_words=pipe.last_words,
         )  # fmt: skip
 
-    async def _spawn(self, stderr: int, mark: str) -> asyncio.subprocess.Process:
+    def _set_level(self, level: int) -> None:
+        telling = self._broker.send_worker(self._token, "worker.level", {"level": level})
+        self._telling.spawn("level", telling)
+
+    async def _spawn(self, pipe: LogPipes, mark: str) -> asyncio.subprocess.Process:
         limit = self._limits.WORKER_MEMORY_MB
         environment = os.environ | {
             TOKEN_VARIABLE: self._token.hex(),
@@ -206,6 +222,7 @@ class ProcessWorker:
             MARK_VARIABLE: mark,
             ALIVE_VARIABLE: f"{min(ALIVE_EVERY_S, self._limits.STALLED_AFTER / 4)}",
             **({MEMORY_VARIABLE: str(limit)} if limit else {}),
+            **pipe.environment,
             "BTC_AI_RUNTIME_DIR": str(self._runtime),
             "OMP_NUM_THREADS": "1",
             "PYTHONUNBUFFERED": "1",
@@ -213,8 +230,9 @@ class ProcessWorker:
         return await asyncio.create_subprocess_exec(
             sys.executable, "-P", "-m", "btc_ai.daemon.children.worker",
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=stderr,
+            stdout=pipe.stderr,
+            stderr=pipe.stderr,
+            pass_fds=pipe.descriptors,
             env=environment,
             start_new_session=True,
         )  # fmt: skip

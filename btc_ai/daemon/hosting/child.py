@@ -11,13 +11,14 @@ from pathlib import Path
 
 import zmq
 import zmq.asyncio
+from structlog.contextvars import bound_contextvars
 
 from btc_ai.api.discovery import Found, discover
 from btc_ai.api.service import Body, Call, Command, Health
 from btc_ai.bus.codec import Envelope
 from btc_ai.bus.link import Link
 from btc_ai.config import restore_config
-from btc_ai.daemon.children.stderr_log import StderrLog, forward_logging
+from btc_ai.daemon.children.records import hand_on_records, set_level
 from btc_ai.daemon.dispatch import run_command
 from btc_ai.daemon.hosting.isolated import IsolatedContext
 from btc_ai.daemon.hosting.loading import (
@@ -30,6 +31,7 @@ from btc_ai.daemon.hosting.loading import (
 from btc_ai.daemon.hosting.sinks import feed
 from btc_ai.errors import BtcAiError, PluginError
 from btc_ai.execution.child import die_with_parent
+from btc_ai.logs.capture import logger
 from btc_ai.paths import plugin_socket, runtime_dir
 
 PARENT_VARIABLE = "BTC_AI_PLUGIN_PARENT"
@@ -43,7 +45,7 @@ class PluginMain:
 
     def __init__(self, found: Found, runtime: Path) -> None:
         """Connect; nothing of the plugin is imported yet."""
-        self._found, self._runtime = found, runtime
+        self._found, self._runtime, self._log = found, runtime, logger(found.name)
         context = zmq.asyncio.Context()
         socket = context.socket(zmq.DEALER)
         socket.connect(f"ipc://{plugin_socket(runtime, found.name)}")
@@ -56,8 +58,11 @@ class PluginMain:
                 "plugin.load": self._load, "plugin.start": self._start,
                 "plugin.command": self._command, "plugin.stop": self._stop,
             },
-            notices={"plugin.progress": self._progress, "plugin.health": self._health},
-            log=StderrLog(),
+            notices={
+                "plugin.progress": self._progress, "plugin.health": self._health,
+                "plugin.level": lambda message: set_level(message.body["level"]),
+            },
+            log=self._log,
         )  # fmt: skip
         self._context: IsolatedContext | None = None
         self._loaded: Loaded | None = None
@@ -92,7 +97,7 @@ class PluginMain:
         except BtcAiError:
             raise
         except (Exception, SystemExit) as error:  # noqa: BLE001  # a fence: plugin load
-            StderrLog().error("plugin cannot be loaded", exc_info=True)
+            self._log.error("plugin cannot be loaded", exc_info=True)
             raise PluginError(f"{type(error).__name__}: {error}"[:1000]) from None
 
     async def _start(self, message: Envelope) -> Body:
@@ -103,7 +108,7 @@ class PluginMain:
         except BtcAiError:
             raise
         except (Exception, SystemExit) as error:  # noqa: BLE001  # a fence: plugin start
-            StderrLog().error("plugin cannot be started", exc_info=True)
+            self._log.error("plugin cannot be started", exc_info=True)
             raise PluginError(f"{type(error).__name__}: {error}"[:1000]) from None
         if self._loaded.sinks:
             self._context.spawn("metrics", feed(self._context, self._loaded.sinks))
@@ -112,14 +117,16 @@ class PluginMain:
     async def _command(self, message: Envelope) -> Body:
         body = message.body
         command = self._commands[body["kind"]]
-        return await run_command(command, body["body"], Call(**body["call"]), StderrLog())
+        call = Call(**body["call"])
+        with bound_contextvars(**body["bound"]):
+            return await run_command(command, body["body"], call, self._log)
 
     async def _stop(self, message: Envelope) -> Body:
         try:
             if self._loaded is not None and self._loaded.service is not None:
                 await self._loaded.service.stop()
         except (Exception, SystemExit) as error:  # noqa: BLE001  # a fence: it must end all the same
-            StderrLog().error("plugin does not stop", exc_info=True)
+            self._log.error("plugin does not stop", exc_info=True)
             raise PluginError(f"{type(error).__name__}: {error}"[:1000]) from None
         finally:
             asyncio.get_running_loop().call_later(0.05, self._end.set)  # the reply goes first
@@ -183,7 +190,7 @@ def main() -> None:
     os.nice(NICENESS)
     limit = int(os.environ.pop(MEMORY_VARIABLE)) << 20
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-    forward_logging()
+    hand_on_records()
     asyncio.run(PluginMain(found, runtime_dir()).run())
 
 

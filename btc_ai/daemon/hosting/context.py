@@ -11,21 +11,20 @@ import zmq.asyncio
 from pydantic import BaseModel
 
 from btc_ai.api.discovery import Manifest, covers, known_names
-from btc_ai.api.messages import Event, Heard, WorkerState
+from btc_ai.api.messages import Event, Heard, Position, WorkerState
 from btc_ai.api.service import Body, Call, Health, Logger, Worker
 from btc_ai.bus.broker import Broker
 from btc_ai.bus.codec import Envelope
-from btc_ai.bus.subscriber import listen
+from btc_ai.bus.subscriber import kept_between, listen
 from btc_ai.config import Config, load_config
 from btc_ai.daemon.children.workers import ProcessWorker
 from btc_ai.daemon.dispatch import Dispatcher
-from btc_ai.daemon.journal import SqliteJournal
-from btc_ai.daemon.logs import logger
+from btc_ai.daemon.logs import Logs
 from btc_ai.daemon.tasks import Tasks
 from btc_ai.errors import BtcAiError, PluginError
-
-PAGE = 1000
-"""Events asked of the history at once."""
+from btc_ai.journal import SqliteJournal
+from btc_ai.logs.capture import logger
+from btc_ai.redaction import redact_urls
 
 
 @dataclass(frozen=True)
@@ -38,6 +37,7 @@ class Parts:
     journal: SqliteJournal
     broker: Broker
     dispatcher: Dispatcher
+    logs: Logs
 
     def announce(self, event: Event, *, source: str, parent_id: str | None = None) -> None:
         """Publish an event on the bus."""
@@ -51,9 +51,10 @@ class Parts:
         return load_config(self.config_file, **known_names())
 
     def worker(
-        self, name: str, limit_s: float, on_health: Callable[[Health], None] | None
-    ) -> ProcessWorker:
-        """A worker process; news of it goes onto the bus too."""
+        self, plugin: str, name: str, limit_s: float,
+        on_health: Callable[[Health], None] | None,
+    ) -> ProcessWorker:  # fmt: skip
+        """A worker process of a plugin; news of it goes onto the bus too."""
 
         def hear(health: Health) -> None:
             self.announce(WorkerState(name=name, **asdict(health)), source="daemon")
@@ -61,13 +62,22 @@ class Parts:
                 on_health(health)
 
         return ProcessWorker(
-            self.broker, self.runtime, logger(name), limit_s=limit_s, name=name,
-            limits=self.config.SUPERVISION, on_health=hear,
+            self.broker, self.runtime, self.logs,
+            logger(plugin).bind(plugin=plugin, worker=name),
+            limit_s=limit_s, name=name, plugin=plugin, limits=self.config.SUPERVISION,
+            on_health=hear,
         )  # fmt: skip
 
 
+SEE_THE_HISTORY = ("monitoring", "dashboard")
+"""Plugins that are bundled, whose names nobody can take, and need the database's password."""
+
+
 def visible_to(name: str, config: Config) -> Config:
-    """The configuration without the settings of other plugins, which may be secret."""
+    """The configuration without what may be secret: others' settings, the history's password."""
+    url = config.HISTORY_URL
+    if url is not None and name not in SEE_THE_HISTORY:
+        config = config.model_copy(update={"HISTORY_URL": redact_urls(url)})
     sections = {
         one: section if one == name else section.model_copy(update={"SETTINGS": {}})
         for one, section in config.PLUGINS.items()
@@ -115,31 +125,23 @@ class ServiceContext(ABC):
         require_send(self.manifest, kind)
         return await self._call(kind, body)
 
-    async def subscribe(self, *kinds: str) -> AsyncIterator[Heard]:
-        """The events of these kinds from now on."""
+    async def subscribe(self, *kinds: str, after: Position | None = None) -> AsyncIterator[Heard]:
+        """The events of these kinds from now on, or those after a position first."""
         self._zmq = self._zmq or zmq.asyncio.Context()
-        async for event, lost in listen(self._zmq, self.runtime, self._missed):
+        async for event, lost, epoch in listen(self._zmq, self.runtime, self._missed, after):
             if covers(kinds, event.kind):
                 yield Heard(
                     event.kind, event.body, event.source, event.parent_id, event.seq, event.time,
-                    lost,
+                    lost, epoch,
                 )  # fmt: skip
 
     async def _missed(self, source: str, after: int, before: int | None) -> AsyncIterator[Envelope]:
-        """What the broker's history holds of a source between two numbers, or to its end."""
-        while before is None or after + 1 < before:
-            limit = PAGE if before is None else min(before - after - 1, PAGE)
-            try:
-                asked = {"source": source, "after": after, "limit": limit}
-                page = await self._call("daemon.events", asked)
-            except BtcAiError as error:
-                self.log.warning("events are lost", source=source, after=after, error=str(error))
-                return
-            for one in page["events"]:
-                yield Envelope(**one)
-            if page["through"] in (after, page["newest"]):
-                return
-            after = page["through"]
+        """What the broker's history holds; what cannot be asked of it is lost, and logged."""
+        try:
+            async for event in kept_between(self._call, source, after, before):
+                yield event
+        except BtcAiError as error:
+            self.log.warning("events are lost", source=source, after=after, error=str(error))
 
     def spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         """Run a guarded task that ends with the service."""
@@ -188,7 +190,8 @@ class LocalContext(ServiceContext):
     def __init__(self, manifest: Manifest, parts: Parts) -> None:
         """Over the daemon's parts."""
         config = visible_to(manifest.name, parts.config)
-        super().__init__(manifest, config, parts.config_file, parts.runtime, logger(manifest.name))
+        log = logger(manifest.name).bind(plugin=manifest.name)
+        super().__init__(manifest, config, parts.config_file, parts.runtime, log)
         self._parts = parts
         self.workers: list[ProcessWorker] = []
 
@@ -201,7 +204,7 @@ class LocalContext(ServiceContext):
         self, name: str, limit_s: float = 14.0, on_health: Callable[[Health], None] | None = None
     ) -> Worker:
         """A worker process of this service."""
-        made = self._parts.worker(name, limit_s, on_health)
+        made = self._parts.worker(self.name, name, limit_s, on_health)
         self.workers = [*(one for one in self.workers if not one.ended), made]
         return made
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from btc_ai.api.discovery import discover
+from btc_ai.api.discovery import Found, discover
 from btc_ai.api.messages import PluginState
 from btc_ai.api.service import Command
 from btc_ai.config import Config, PluginSection
@@ -16,9 +16,9 @@ from btc_ai.daemon.hosting.loading import Loaded, load
 from btc_ai.daemon.hosting.process import PluginProcess
 from btc_ai.daemon.hosting.record import FAULTY, SETTLED, UNUSABLE, Record
 from btc_ai.daemon.hosting.sinks import feed
-from btc_ai.daemon.logs import hide_secrets, logger
 from btc_ai.daemon.tasks import Tasks
 from btc_ai.errors import PluginError, UsageError
+from btc_ai.logs.capture import logger
 from btc_ai.redaction import secrets_of
 
 START_LIMIT_S = 10.0
@@ -77,11 +77,11 @@ class PluginHost:
             self.records.append(Record(found[name], state="disabled"))
         record = self.record(name)
         async with self._steering(record):
-            if record.state in ("ready", "idle", "stalled", "starting", "restarting"):
-                return record
-            record.found = found.get(name, record.found)
-            await self._anew(record, self._parts.read_config())
-        await record.there.wait()
+            if record.state not in ("ready", "idle", "stalled", "starting", "restarting"):
+                record.found = found.get(name, record.found)
+                await self._anew(record, self._parts.read_config())
+        while not record.there.is_set():  # another start may come in between
+            await record.there.wait()
         return record
 
     async def disable(self, name: str) -> Record:
@@ -125,14 +125,14 @@ class PluginHost:
         record.state, record.detail = "starting", ""
         record.context, record.loaded, record.process = None, None, None
         section = record.section = config.plugin(name)
-        hide_secrets(secrets_of(section.SETTINGS))
+        self._parts.logs.hide(secrets_of(section.SETTINGS))
         if found.problem or found.manifest is None:
             self._set(record, "refused", found.problem or "")
         elif not section.ENABLED:
             self._set(record, "disabled", "")
         elif not found.manifest.service:
             self._set(record, "idle", "")
-        elif (section.ISOLATION or ("daemon" if found.bundled else "process")) == "process":
+        elif (section.ISOLATION or _usual_isolation(found)) == "process":
             record.process = self._process(record, config)
         else:
             self._load_here(record, LocalContext(found.manifest, self._parts), section)
@@ -247,6 +247,11 @@ class PluginHost:
             await record.context.close()
         except Exception:  # noqa: BLE001  # a fence: the others must go on
             self._log.error("plugin leaves something behind", plugin=record.name, exc_info=True)
+
+
+def _usual_isolation(found: Found) -> str:
+    wants = found.manifest.isolation if found.manifest else None
+    return wants or ("daemon" if found.bundled else "process")
 
 
 async def within(limit: float, work: Callable[[], Awaitable[Any]]) -> bool:

@@ -5,15 +5,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from structlog.contextvars import get_contextvars
+
 from btc_ai.api.discovery import Found
 from btc_ai.api.service import Body, Health, Worker
 from btc_ai.api.step import StepStoppedError, WorkerFailedError
 from btc_ai.bus.client import RemoteError
 from btc_ai.bus.link import Link
 from btc_ai.config import Config
-from btc_ai.daemon.children.stderr_log import StderrLog
 from btc_ai.daemon.hosting.context import ServiceContext
-from btc_ai.daemon.journal import SqliteJournal
+from btc_ai.journal import SqliteJournal
+from btc_ai.logs.capture import logger
 from btc_ai.paths import journal_file
 
 
@@ -24,7 +26,7 @@ class IsolatedContext(ServiceContext):
                  link: Link) -> None:  # fmt: skip
         """Over the link to the daemon."""
         assert found.manifest is not None
-        super().__init__(found.manifest, config, config_file, runtime, StderrLog())
+        super().__init__(found.manifest, config, config_file, runtime, logger(found.name))
         self._link = link
         self._journal: SqliteJournal | None = None
         self._workers = 0
@@ -86,7 +88,9 @@ class LentWorker:
         self._steps += 1
         step = str(self._steps)
         try:
-            return await self._ask("run", step=step, function=function, arguments=arguments)
+            return await self._ask(
+                "run", step=step, function=function, arguments=arguments, bound=get_contextvars()
+            )
         except asyncio.CancelledError:
             self._link.tell("plugin.worker_cancel", {"worker": self._key, "step": step})
             raise

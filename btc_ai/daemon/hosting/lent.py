@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 
+from structlog.contextvars import bound_contextvars
+
 from btc_ai.api.service import Body, Health
 from btc_ai.bus.codec import Envelope
 from btc_ai.daemon.children.workers import ProcessWorker
@@ -19,9 +21,9 @@ Answer = Callable[[Envelope], Awaitable[Body]]
 class LentWorkers:
     """The workers of one life of a plugin's process; they end with it."""
 
-    def __init__(self, parts: Parts, tell: Callable[[str, str, Body], None]) -> None:
+    def __init__(self, plugin: str, parts: Parts, tell: Callable[[str, str, Body], None]) -> None:
         """None yet; `tell` hears of each step's `progress` and each worker's `health`."""
-        self._parts, self._tell = parts, tell
+        self._plugin, self._parts, self._tell = plugin, parts, tell
         self._workers: dict[str, ProcessWorker] = {}
         self._asking: dict[tuple[str, str], asyncio.Task[object] | None] = {}
 
@@ -43,9 +45,11 @@ class LentWorkers:
         body, key = message.body, str(message.body["worker"])
         self._asking[one := _step(body)] = asyncio.current_task()
         try:
-            return await self._worker(body).run(
-                body["function"], body["arguments"], lambda said: self._tell("progress", key, said)
-            )
+            with bound_contextvars(**body["bound"]):
+                return await self._worker(body).run(
+                    body["function"], body["arguments"],
+                    lambda said: self._tell("progress", key, said),
+                )  # fmt: skip
         finally:
             self._asking.pop(one, None)
 
@@ -72,7 +76,8 @@ class LentWorkers:
             def hear(health: Health) -> None:
                 self._tell("health", key, asdict(health))
 
-            self._workers[key] = self._parts.worker(name, float(body["limit_s"]), hear)
+            limit_s = float(body["limit_s"])
+            self._workers[key] = self._parts.worker(self._plugin, name, limit_s, hear)
         return self._workers[key]
 
     @property

@@ -12,6 +12,7 @@ from typing import Any
 import zmq
 import zmq.asyncio
 from pydantic import BaseModel, ConfigDict
+from structlog.contextvars import get_contextvars
 
 from btc_ai.api.discovery import Found
 from btc_ai.api.service import Body, Call, Command
@@ -21,7 +22,7 @@ from btc_ai.bus.link import Link
 from btc_ai.config import Config, Supervision
 from btc_ai.daemon.children.deaths import OomWatch, Tally, cause_of
 from btc_ai.daemon.children.orphans import MARK_VARIABLE, end_descendants, new_mark
-from btc_ai.daemon.children.pipes import LogPipe
+from btc_ai.daemon.children.pipes import LogPipes
 from btc_ai.daemon.children.silence import SilenceWatch
 from btc_ai.daemon.children.workers import ProcessWorker
 from btc_ai.daemon.hosting.bus import PluginBus
@@ -29,9 +30,10 @@ from btc_ai.daemon.hosting.child import MEMORY_VARIABLE, PARENT_VARIABLE
 from btc_ai.daemon.hosting.context import Parts
 from btc_ai.daemon.hosting.described import DescribedCommand, Description
 from btc_ai.daemon.hosting.lent import LentWorkers
-from btc_ai.daemon.logs import logger
 from btc_ai.daemon.tasks import Tasks
 from btc_ai.errors import BtcAiError, PluginError
+from btc_ai.logs.capture import logger
+from btc_ai.logs.inlet import Budget
 from btc_ai.paths import plugin_socket
 
 LOAD_LIMIT_S = 30.0
@@ -68,7 +70,7 @@ class PluginProcess:
         self._parts, self._changed = parts, changed
         self._start_limit_s, self._stop_limit_s = start_limit_s, stop_limit_s
         self._load_limit_s = load_limit_s
-        self._log = logger(found.name)
+        self._log = logger(found.name).bind(plugin=found.name)
         self._bus = PluginBus(found.manifest, parts, self._log)
         remedy = f"`btc-ai plugins enable {found.name}`"
         self._tally = Tally(what=f"plugin {found.name}", remedy=remedy)
@@ -163,13 +165,16 @@ class PluginProcess:
         path = plugin_socket(self._parts.runtime, self._found.name)
         context = zmq.asyncio.Context()
         socket = context.socket(zmq.DEALER)
-        self._workers = workers = LentWorkers(self._parts, self._tell)
+        self._workers = workers = LentWorkers(self._found.name, self._parts, self._tell)
         self._killed_for, mark = None, new_mark()
         self._silence.reset()
         try:
             _bind_private(socket, path)
             self._link = self._new_link(socket, workers)
-            async with LogPipe(self._log, what="plugin") as pipe:
+            async with LogPipes(
+                self._parts.logs, self._log, self._found.name, set_level=self._set_level,
+                what="plugin", budget=Budget(), plugin=self._found.name,
+            ) as pipe:  # fmt: skip
                 await self._spawn(pipe, mark)
                 return await self._follow(pipe)
         except OSError as error:  # no descriptors, no processes left
@@ -202,12 +207,13 @@ class PluginProcess:
             rate=MESSAGES_A_SECOND,
         )
 
-    async def _spawn(self, pipe: LogPipe, mark: str) -> None:
+    async def _spawn(self, pipe: LogPipes, mark: str) -> None:
         try:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-P", "-m", "btc_ai.daemon.hosting.child", self._found.name,
-                stdin=asyncio.subprocess.DEVNULL, stdout=pipe.writing, stderr=pipe.writing,
-                env=os.environ | {
+                stdin=asyncio.subprocess.DEVNULL, stdout=pipe.stderr, stderr=pipe.stderr,
+                pass_fds=pipe.descriptors,
+                env=os.environ | pipe.environment | {
                     PARENT_VARIABLE: str(os.getpid()),
                     MEMORY_VARIABLE: str(self._section.MEMORY_LIMIT_MB),
                     MARK_VARIABLE: mark,
@@ -222,7 +228,7 @@ class PluginProcess:
         if self._ending.is_set():
             self._kill("stopped before it began")
 
-    async def _follow(self, pipe: LogPipe) -> bool:
+    async def _follow(self, pipe: LogPipes) -> bool:
         """Load and start the plugin, then watch it until it ends."""
         assert self._process is not None and self._link is not None
         link, process = self._link, self._process
@@ -292,7 +298,10 @@ class PluginProcess:
         async def forward(body: _Anything, call: Call) -> Body:
             await self._until_ready()
             assert self._link is not None
-            request = {"kind": one.kind, "body": body.model_dump(), "call": vars(call)}
+            request = {
+                "kind": one.kind, "body": body.model_dump(), "call": vars(call),
+                "bound": get_contextvars(),
+            }  # fmt: skip
             return await self._link.ask("plugin.command", request)
 
         return Command(one.kind, _Anything, forward, one.timeout, one.role)
@@ -324,6 +333,10 @@ class PluginProcess:
         self._tally.progressed()
         status, dropped = message.body["status"], message.body.get("dropped", 0)
         self.status = status | ({"events_dropped": dropped} if dropped else {})
+
+    def _set_level(self, level: int) -> None:
+        if self._link is not None:
+            self._link.tell("plugin.level", {"level": level})
 
     def _tell(self, what: str, worker: str, body: Body) -> None:
         if self._link is not None:

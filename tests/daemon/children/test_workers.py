@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.contextvars import bound_contextvars
 
 from btc_ai.api.step import StepStoppedError, WorkerFailedError
 from btc_ai.daemon.children.deaths import Tally
@@ -67,7 +68,8 @@ def test_results_progress_and_errors(runtime: Path) -> None:
             assert caught.value.code == "plugin", function
         last = await worker.run(f"{STEPS}:double", {"value": 1}, ignore)
         assert last["pid"] == first["pid"] == worker.pid
-        assert "step failed" in here.log.of("error")
+        failed = [one for one in here.written() if one["message"] == "step failed"]
+        assert {one["level"] for one in failed} == {"ERROR"}
 
     on_floor(runtime, work)
 
@@ -271,12 +273,16 @@ def test_listener_that_fails_harms_nobody(runtime: Path) -> None:
 def test_log_lines(runtime: Path) -> None:
     async def work(here: Floor) -> None:
         worker = here.worker()
-        await worker.run(f"{STEPS}:log", {}, ignore)
+        with bound_contextvars(run="r1", bucket="Long"):
+            await worker.run(f"{STEPS}:log", {}, ignore)
         await worker.close()
-        assert ("info", "epoch ends", {"epoch": 3}) in here.log.kept
-        assert ("warning", "clipped", {"share": 0.5}) in here.log.kept
-        trace = next(values for _, event, values in here.log.kept if event == "went wrong")
-        assert "ValueError: inner" in trace["traceback"]
+        found = {one["message"]: one for one in here.written()}
+        assert found["epoch ends"]["epoch"] == 3 and found["clipped"]["share"] == 0.5
+        assert found["clipped"]["level"] == "WARNING"
+        assert "ValueError: inner" in found["went wrong"]["trace"]
+        for one in found.values():
+            bound = {key: one[key] for key in ("logger", "run", "bucket", "plugin", "worker")}
+            assert list(bound.values()) == ["btc_ai.worker", "r1", "Long", "worker", "worker"]
         assert ("warning", "worker wrote", {"text": "plain text"}) in here.log.kept
         assert len([one for one in here.log.of("warning") if one == "worker wrote"]) >= 5
 

@@ -19,7 +19,8 @@ from tests.faults.sitecustomize import AT_IMPORT, LATER
 ROOT = Path(__file__).parents[3]
 CONTRIBUTED = ("hello", "mlflow", "notify")
 """Those of plugins_contrib that have a service."""
-PLUGINS = ("evaluation", "signal", "study", "training", "transfer", *CONTRIBUTED)
+BUNDLED = ("evaluation", "monitoring", "signal", "study", "training", "transfer", "update")
+PLUGINS = (*BUNDLED, *CONTRIBUTED)
 BROKEN = ("import-error", "syntax-error", "system-exit", "big-import", "hook", "start")
 DYING = ("hard-exit", "segfault", "late-exit", "late-segfault")
 GOES_ON = ("handler", "allocate", "flood-events", "flood-big-events", "flood-stdout")
@@ -36,7 +37,8 @@ EPISODES = 10_000
 QUERY = {
     "evaluation": "evaluation.show", "signal": "signal.predict", "study": "study.list",
     "training": "training.runs", "transfer": "transfer.list", "hello": "hello.say",
-    "notify": "notify.status", "mlflow": "mlflow.sync",
+    "notify": "notify.status", "mlflow": "mlflow.sync", "update": "update.status",
+    "monitoring": "monitoring.status",
 }  # fmt: skip
 
 Body = dict[str, Any]
@@ -161,6 +163,7 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
         house.configure(
             PLUGINS={name: {"ISOLATION": "process"} for name in PLUGINS},
             MAX_EPISODES=EPISODES,
+            MONITORING={"ENABLED": True},
         )
         house.run("daemon", "start")
         with Client(house.runtime) as client:

@@ -11,13 +11,13 @@ import pytest
 
 from btc_ai.api.messages import Event
 from btc_ai.api.service import Call
-from btc_ai.config import Config, PluginSection
+from btc_ai.config import Config, Monitoring, PluginSection
 from btc_ai.daemon.dispatch import CommandError
 from btc_ai.daemon.hosting.context import Parts
 from btc_ai.daemon.hosting.host import PluginHost
 from btc_ai.daemon.hosting.record import Record
-from btc_ai.daemon.journal import SqliteJournal
 from btc_ai.errors import PluginError
+from btc_ai.journal import SqliteJournal
 from tests.api.conftest import GOOD, Site
 from tests.daemon.conftest import Floor, floor
 
@@ -41,12 +41,13 @@ def hosted(tmp_path: Path, work: Work, stop_limit_s: float = 0.3) -> None:
                 MODELS_DIR=tmp_path / "Models",
                 DATA_DIR=tmp_path / "Data",
                 LOG_DIR=tmp_path / "Logs",
+                MONITORING=Monitoring(ENABLED=False),
                 PLUGINS={
                     name: PluginSection(ISOLATION="daemon")
                     for name in ("able", "after", "bad", "one", "two")
                 },
             )
-            parts = Parts(config, None, runtime, journal, here.broker, here.dispatcher)
+            parts = Parts(config, None, runtime, journal, here.broker, here.dispatcher, here.logs)
             host = PluginHost(parts, start_limit_s=0.5, stop_limit_s=stop_limit_s)
             try:
                 await host.start()
@@ -201,7 +202,9 @@ def test_started_in_order_and_stopped_in_reverse(site: Site, tmp_path: Path) -> 
         assert sys.modules["plugin_one"].__dict__["ALL"] == [
             "one start", "two start", "two stop", "one stop",
         ]  # fmt: skip
-        assert {one.state for one in host.records} == {"stopped"}
+        states = {one.name: one.state for one in host.records}
+        assert states.pop("monitoring") == states.pop("dashboard") == "disabled"
+        assert set(states.values()) == {"stopped"}
 
     hosted(tmp_path, work)
 

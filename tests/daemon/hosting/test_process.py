@@ -14,14 +14,14 @@ import pytest
 from btc_ai.api.messages import Event
 from btc_ai.api.service import Call, Command
 from btc_ai.bus.codec import Envelope, decode, encode
-from btc_ai.config import Config, PluginSection, Supervision
+from btc_ai.config import Config, Monitoring, PluginSection, Supervision
 from btc_ai.daemon.bus_commands import BusCommands
 from btc_ai.daemon.commands import Nothing
 from btc_ai.daemon.hosting.context import Parts
 from btc_ai.daemon.hosting.host import PluginHost
 from btc_ai.daemon.hosting.record import Record
-from btc_ai.daemon.journal import SqliteJournal
 from btc_ai.errors import BtcAiError, PluginError
+from btc_ai.journal import SqliteJournal
 from btc_ai.paths import journal_file
 from tests.api.conftest import Site
 from tests.daemon.conftest import REPOSITORY, Floor, alive, children, descriptors, floor, until
@@ -193,9 +193,10 @@ def hosted(tmp_path: Path, work: Work, **section: Any) -> None:
         async with floor(runtime) as here:
             config = Config(
                 MODELS_DIR=models,
+                MONITORING=Monitoring(ENABLED=False),
                 PLUGINS={"apart": PluginSection.model_validate(section)},
             )
-            parts = Parts(config, None, runtime, journal, here.broker, here.dispatcher)
+            parts = Parts(config, None, runtime, journal, here.broker, here.dispatcher, here.logs)
             bus = BusCommands(here.broker, here.dispatcher, tmp_path, None)
             here.dispatcher.add(bus.commands())
             host = PluginHost(parts, stop_limit_s=2.0)

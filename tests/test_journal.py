@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from btc_ai.api.journal import Job
-from btc_ai.daemon.journal import SCHEMA_VERSION, SqliteJournal
 from btc_ai.errors import BtcAiError
+from btc_ai.journal import SCHEMA_VERSION, SqliteJournal
 from tests.daemon.conftest import REPOSITORY
 from tests.test_config import as_nobody
 
@@ -166,7 +166,7 @@ def test_text_that_cannot_be_written_leaves_no_transaction_open(journal: SqliteJ
 WRITER = """
 import sys
 from pathlib import Path
-from btc_ai.daemon.journal import SqliteJournal
+from btc_ai.journal import SqliteJournal
 journal = SqliteJournal(Path(sys.argv[1]))
 number = 0
 while True:
@@ -232,11 +232,29 @@ def test_newer_schema(path: Path) -> None:
     SqliteJournal(path).close()
     database = sqlite3.connect(path)
     database.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    database.execute("UPDATE readers SET oldest = ?", (SCHEMA_VERSION + 1,))
+    database.commit()
     database.close()
     before = path.read_bytes()
     with pytest.raises(BtcAiError, match="newer BTC-AI"):
         SqliteJournal(path)
     assert path.read_bytes() == before
+
+
+def test_newer_schema_that_this_version_can_read(path: Path) -> None:
+    SqliteJournal(path).close()
+    database = sqlite3.connect(path)
+    database.execute("ALTER TABLE jobs ADD COLUMN hue TEXT")
+    database.execute("ALTER TABLE steps ADD COLUMN hue TEXT")
+    database.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    database.close()
+    journal = SqliteJournal(path)
+    try:
+        job = journal.add("run", {"a": 1}, [("Short", {"b": 2})], "p")
+        journal.set_step(job.id, 0, state="done", result={"c": 3})
+        assert journal.job(job.id).steps[0].result == {"c": 3}
+    finally:
+        journal.close()
 
 
 def test_directory_in_its_place(path: Path) -> None:

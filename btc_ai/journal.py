@@ -15,6 +15,9 @@ from btc_ai.errors import GO_ON, BtcAiError
 Body = dict[str, Any]
 
 SCHEMA_VERSION = 1
+OLDEST_READER = 1
+"""The oldest version of the schema whose code can use this one: after an update is undone, it has
+to. Columns and tables may be added; what is there stays what it is."""
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (
@@ -26,6 +29,7 @@ CREATE TABLE IF NOT EXISTS steps (
     state TEXT NOT NULL, spec TEXT NOT NULL, result TEXT NOT NULL, started REAL, ended REAL,
     PRIMARY KEY (job, position)
 ) STRICT;
+CREATE TABLE IF NOT EXISTS readers (oldest INTEGER NOT NULL) STRICT;
 """
 
 
@@ -50,13 +54,23 @@ class SqliteJournal:
 
     def _open(self) -> None:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if version > SCHEMA_VERSION:
+        if version > SCHEMA_VERSION and self._oldest_reader(version) > SCHEMA_VERSION:
             raise BtcAiError(f"{self._path} was written by a newer BTC-AI; install that version")
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
         if version < SCHEMA_VERSION:
             self._db.executescript(_SCHEMA)
+            self._db.execute("DELETE FROM readers")
+            self._db.execute("INSERT INTO readers (oldest) VALUES (?)", (OLDEST_READER,))
             self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def _oldest_reader(self, version: int) -> int:
+        """What a newer schema says of itself; what says nothing is for its own code alone."""
+        try:
+            found = self._db.execute("SELECT oldest FROM readers").fetchone()
+        except sqlite3.OperationalError:
+            return version
+        return int(found[0]) if found else version
 
     def _unusable(self, done: str, error: Exception) -> BtcAiError:
         return BtcAiError(
@@ -72,7 +86,8 @@ class SqliteJournal:
         """Write a new job in state `queued`, its steps `waiting`."""
         job, now = self._new_id(), time.time()
         self._write(
-            [("INSERT INTO jobs VALUES (?, ?, 'queued', ?, ?, ?, ?, NULL)",
+            [("INSERT INTO jobs (id, kind, state, spec, parent_id, created, updated) "
+              "VALUES (?, ?, 'queued', ?, ?, ?, ?)",
               (job, kind, json.dumps(spec), parent_id, now, now)),
              *(self._insert_step(job, at, name, of) for at, (name, of) in enumerate(steps))]
         )  # fmt: skip
@@ -85,7 +100,10 @@ class SqliteJournal:
 
     @staticmethod
     def _insert_step(job: str, at: int, name: str, spec: Body) -> tuple[str, tuple[object, ...]]:
-        insert = "INSERT INTO steps VALUES (?, ?, ?, 'waiting', ?, '{}', NULL, NULL)"
+        insert = (
+            "INSERT INTO steps (job, position, name, state, spec, result) "
+            "VALUES (?, ?, ?, 'waiting', ?, '{}')"
+        )
         return insert, (job, at, name, json.dumps(spec))
 
     def jobs(self, kind: str, limit: int = 100) -> list[Job]:

@@ -9,15 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from btc_ai.daemon.lock import Lock, make_private
+from btc_ai.daemon.private import make_private
 from btc_ai.errors import BtcAiError
+from btc_ai.lock import Lock
 from tests.daemon.conftest import REPOSITORY
 from tests.test_config import NOBODY, as_nobody
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from btc_ai.daemon.lock import Lock
+from btc_ai.lock import Lock
 lock = Lock(Path(sys.argv[1]), "it")
 print("held", flush=True)
 time.sleep(60)
