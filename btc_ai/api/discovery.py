@@ -26,19 +26,22 @@ Added = Literal["features", "executors", "learners", "markets"]
 
 
 def covers(patterns: Iterable[str], kind: str) -> bool:
-    """Whether `kind` is one of the patterns, or begins with one that ends in `.*`."""
+    """Whether `kind` is one of the patterns, or begins with one that ends in `.*`; `*`: all."""
     return any(
-        kind == one or (one.endswith(".*") and kind.startswith(one.removesuffix("*")))
+        one in ("*", kind) or (one.endswith(".*") and kind.startswith(one.removesuffix("*")))
         for one in patterns
     )
 
 
 CliName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
-KindPattern = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]{0,63}(\.\*)?$")]
+KindPattern = Annotated[str, Field(pattern=r"^(\*|[a-z][a-z0-9_.]{0,63}(\.\*)?)$")]
 
 
 class Permissions(BaseModel):
-    """What a plugin may do on the bus beyond what is its own; `training.*`: all that begin so."""
+    """What a plugin may do on the bus beyond what is its own.
+
+    `training.*`: all that begin so; `*`: everything.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -74,6 +77,9 @@ class Manifest(BaseModel):
     markets: list[str] = Field(default_factory=list, description="Sources of candles it adds")
     service: bool = Field(
         True, description="Whether it runs: false where it only adds what other processes import"
+    )
+    isolation: Literal["process"] | None = Field(
+        None, description="`process`: in a process of its own, even where it is bundled"
     )
     cli: dict[CliName, CliCommand] = Field(
         default_factory=dict, description="Sub-commands of btc-ai it adds, by name"

@@ -5,8 +5,10 @@ from btc_ai.errors import (
     BusError,
     ConfigError,
     DataError,
+    HistoryError,
     PluginError,
     TrainingError,
+    UpdateError,
     UsageError,
 )
 
@@ -15,7 +17,9 @@ __all__ = [
     "BusError",
     "ConfigError",
     "DataError",
+    "HistoryError",
     "PluginError",
     "TrainingError",
+    "UpdateError",
     "UsageError",
 ]

@@ -1,5 +1,6 @@
 """Events are typed: an event is a pydantic model that names its kind."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -43,12 +44,21 @@ class WorkerState(Event):
     cause: str | None = None
 
 
+class LogState(Event):
+    """The log files cannot be written, for this reason; empty: they can again."""
+
+    kind = "daemon.logs"
+
+    trouble: str
+
+
 @dataclass(frozen=True)
 class Heard:
     """An event as a subscriber gets it; what `body` holds is said in `docs/messaging.md`.
 
-    seq: counts the source's events. lost: how many of that source came before it and are gone for
-    good, because the subscriber was slower than the history is long.
+    seq: counts the source's events since the daemon's start, which `epoch` names. lost: how many of
+    that source came before it and are gone for good, because the subscriber was slower than the
+    history is long.
     """
 
     kind: str
@@ -58,3 +68,12 @@ class Heard:
     seq: int
     time: float
     lost: int = 0
+    epoch: str = ""
+
+
+@dataclass(frozen=True)
+class Position:
+    """How far a subscriber has come: the number of its last event of each source, in one epoch."""
+
+    epoch: str
+    seq: Mapping[str, int]

@@ -5,6 +5,8 @@ import dataclasses
 from collections.abc import Callable
 from typing import Protocol
 
+from structlog.contextvars import bound_contextvars
+
 from btc_ai.api.journal import Job
 from btc_ai.api.service import Context
 from btc_ai.api.step import StepStoppedError
@@ -57,7 +59,7 @@ class JobQueue:
         """Take up what the last daemon left running, and work through the queue."""
         for job in self._jobs("running"):
             self._context.journal.set_job(job.id, state="queued")
-            self._context.log.info("taking up a job", job=job.id)
+            self._context.log.info("taking up a job", run=job.id)
         self._context.spawn("queue", self._work())
 
     async def stop(self) -> None:
@@ -137,7 +139,9 @@ class JobQueue:
     async def _work(self) -> None:
         while not self._ending:
             if queued := self._jobs("queued"):
-                await self._run(min(queued, key=lambda job: job.created))
+                job = min(queued, key=lambda job: job.created)
+                with bound_contextvars(run=job.id, command=job.parent_id):
+                    await self._run(job)
             else:
                 self._wake.clear()
                 await self._wake.wait()
@@ -147,7 +151,7 @@ class JobQueue:
         self._settled.clear()
         work = self._begin(job)
         self._active = job.id, work
-        self._context.log.info("job begins", job=job.id)
+        self._context.log.info("job begins")
         try:
             await work.run()
             self._end(job.id, "done", None)
@@ -156,7 +160,7 @@ class JobQueue:
         except BtcAiError as error:
             self._end(job.id, "failed", str(error))
         except Exception as error:  # a fence: one job's failure must not end the queue
-            self._context.log.error("job failed", job=job.id, exc_info=True)
+            self._context.log.error("job failed", exc_info=True)
             self._end(job.id, "failed", f"{type(error).__name__}: {error} (see the log)")
         finally:
             self._active = None
@@ -164,11 +168,11 @@ class JobQueue:
 
     def _end(self, job: str, state: str, error: str | None) -> None:
         level = self._context.log.error if error else self._context.log.info
-        level("job ends", job=job, state=state, error=error or "none")
+        level("job ends", state=state, **({"error": error} if error else {}))
         try:
             ended = self._context.journal.set_job(job, state=state, error=error)
         except BtcAiError as unwritten:
-            self._context.log.error("journal", job=job, error=str(unwritten))
+            self._context.log.error("journal cannot be written", error=str(unwritten))
             self._unwritten[job] = "failed", "\n".join(filter(None, (error, str(unwritten))))
             ended = self._context.journal.job(job)
         self._changed(ended)

@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 from pydantic import BaseModel
 
 from btc_ai.api.journal import Journal
-from btc_ai.api.messages import Event, Heard
+from btc_ai.api.messages import Event, Heard, Position
 from btc_ai.config import Config
 
 Body = dict[str, Any]
@@ -144,8 +144,12 @@ class Context(Protocol):
         `permissions.events`. Raises PluginError otherwise.
         """
 
-    def subscribe(self, *kinds: str) -> AsyncIterator[Heard]:
-        """The events of these kinds from now on, for ever; `training.*`: all that begin so."""
+    def subscribe(self, *kinds: str, after: Position | None = None) -> AsyncIterator[Heard]:
+        """The events of these kinds, for ever; `training.*`: all that begin so, `*`: all.
+
+        From now on, or first all that have come after a position, as far as the daemon's history
+        goes back; after a restart of the daemon, all since its start.
+        """
 
     async def call(self, kind: str, body: Body) -> Body:
         """Send a command to another service and return its result.

@@ -15,13 +15,15 @@ from pydantic import BaseModel
 
 from btc_ai.api.discovery import covers
 from btc_ai.api.journal import Job, Step
-from btc_ai.api.messages import Event, Heard
+from btc_ai.api.messages import Event, Heard, Position
 from btc_ai.api.service import Body, Call, Health, Service
 from btc_ai.api.step import StepStoppedError, find_function
 from btc_ai.config import Config
 from btc_ai.errors import BtcAiError, PluginError
 
 Answer = Callable[[Body], Body | Awaitable[Body]]
+
+EPOCH = "test"
 
 
 class FakeLogger:
@@ -179,6 +181,7 @@ class FakeContext:
         self._may_publish = (name, f"{name}.*", *may_publish)
         self._named = None if events is None else {event.kind for event in events}
         self._subscribers: list[asyncio.Queue[Heard]] = []
+        self._heard: list[Heard] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._seq = itertools.count(1)
 
@@ -199,9 +202,14 @@ class FakeContext:
             raise PluginError(f"{self.name} cannot publish {event.kind}: btc_ai_messages lacks it")
         self.published.append(event)
 
-    async def subscribe(self, *kinds: str) -> AsyncIterator[Heard]:
-        """The events that `hear` gives from now on."""
+    async def subscribe(self, *kinds: str, after: Position | None = None) -> AsyncIterator[Heard]:
+        """The events that `hear` gives from now on, or those after a position first."""
         queue: asyncio.Queue[Heard] = asyncio.Queue()
+        if after is not None:
+            known = after.seq if after.epoch == EPOCH else {}
+            for event in self._heard:
+                if event.seq > known.get(event.source, 0):
+                    queue.put_nowait(event)
         self._subscribers.append(queue)
         while True:
             event = await queue.get()
@@ -212,7 +220,8 @@ class FakeContext:
         """Give every subscriber an event, and let the service get on with it."""
         source = source or kind.partition(".")[0]
         await settle()
-        event = Heard(kind, body, source, None, next(self._seq), time.time())
+        event = Heard(kind, body, source, None, next(self._seq), time.time(), epoch=EPOCH)
+        self._heard.append(event)
         for queue in self._subscribers:
             queue.put_nowait(event)
         await settle()

@@ -23,6 +23,7 @@ QUICK: Body = {
     "BUFFER_SIZE": 2048,
     "PROGRESSIVE_TRAINING": {"EPISODES_PER_BUCKET": 2, "PAUSE_BETWEEN_BUCKETS": 0.05},
     "KNOWLEDGE_TRANSFER": {"TRANSFER_VERIFY": "off"},
+    "MONITORING": {"ENABLED": False},
 }
 """A configuration with which training on the sample market takes seconds."""
 

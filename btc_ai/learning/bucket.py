@@ -13,13 +13,14 @@ import numpy as np
 import torch
 
 import btc_ai
+from btc_ai.durable import Write, write_durably
 from btc_ai.errors import TrainingError
 from btc_ai.learning.dataset import Dataset, Splits
 from btc_ai.learning.environment import MarketEnvironment, Rollout
 from btc_ai.learning.evaluation.baselines import constant
+from btc_ai.learning.evaluation.bootstrap import intervals, mean_block
 from btc_ai.learning.evaluation.results import Evaluation
 from btc_ai.learning.evaluation.trials import TrialLedger, failed_trial, trained_trial
-from btc_ai.learning.files import Write, write_durably
 from btc_ai.learning.horizons import horizon_skill
 from btc_ai.learning.memory.guard import MemoryGuard
 from btc_ai.learning.memory.ladder import Phase
@@ -265,6 +266,7 @@ def _card(
             "horizon_skill": {str(h): r2 for h, r2 in trained.horizon_skill.items()},
         },
         "evaluation": evaluation,
+        "intervals": _intervals(rollouts, settings, dataset.interval_ms),
         "horizon_skill": {str(h): r2 for h, r2 in skill.items()},
         "importance": {name: drop.to_json() for name, drop in trained.importance.items()},
         "transfer": start.transfer.to_json() if start.transfer else None,
@@ -275,3 +277,16 @@ def _card(
             "python": platform.python_version(),
         },
     }
+
+
+def _intervals(
+    rollouts: Mapping[str, Rollout], settings: TrainingSettings, interval_ms: int
+) -> dict[str, Any]:
+    """Of the model and of buying and holding, resampled alike; flat has none."""
+    block, found = mean_block(settings.max_horizon), {}
+    for name in ("model", "buy_and_hold"):
+        generator = np.random.default_rng([0, 2])
+        each, hold = rollouts[name], rollouts["buy_and_hold"]
+        one = intervals(each, hold, interval_ms, block=block, generator=generator)
+        found[name] = dataclasses.asdict(one)
+    return found

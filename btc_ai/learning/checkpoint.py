@@ -18,7 +18,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from btc_ai.learning.files import Write, disk_errors, sha256, sync_directory, write_durably
+from btc_ai.durable import Write, sync_directory, write_durably
+from btc_ai.learning.files import disk_errors, sha256
 
 FORMAT = 3
 KEPT = 2

@@ -10,8 +10,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from btc_ai.durable import Write, replace_durably, write_durably
 from btc_ai.errors import DataError, TrainingError
-from btc_ai.learning.files import Write, disk_errors, replace_durably, sha256, write_durably
+from btc_ai.learning.files import disk_errors, sha256
 from btc_ai.learning.model_card import CARD, FORMAT, WEIGHTS, damaged_card, read_card
 from btc_ai.learning.network import QNetwork
 from btc_ai.market.scaler import RobustScaler

@@ -17,10 +17,10 @@ def read_card(directory: Path) -> dict[str, Any]:
     Keys: format, bucket, created, columns, scaler, reward_scale, horizons, positions, symbol,
     interval, interval_ms, settings, data_sha256 and bars (of all candles), parts (train,
     validation, test as [start, end) in ms), seen (all parts ever trained or chosen on), episodes
-    (with those of the models it continues), validation, evaluation, horizon_skill, importance (of
-    each feature on validation), transfer, lineage (with its ancestors), versions,
-    weights_sha256. Cards from before symbol, interval, bars, parts, seen, reward_scale and
-    importance were kept lack them.
+    (with those of the models it continues), validation, evaluation, intervals (95 %, of the
+    model and of buying and holding), horizon_skill, importance (of each feature on validation),
+    transfer, lineage (with its ancestors), versions, weights_sha256. Cards from before symbol,
+    interval, bars, parts, seen, reward_scale, importance and intervals were kept lack them.
     Raises TrainingError when there is no model, or one that this version cannot read.
     """
     path = directory / CARD

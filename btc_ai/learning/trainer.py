@@ -14,13 +14,14 @@ from typing import Any, ClassVar, TypeVar
 from torch import Tensor
 
 from btc_ai.api.learner import Accumulating, Update
+from btc_ai.durable import Write, write_durably
 from btc_ai.errors import BtcAiError, TrainingError
 from btc_ai.learning.checkpoint import Checkpoint, CheckpointStore
 from btc_ai.learning.dataset import Dataset
 from btc_ai.learning.environment import MarketEnvironment
 from btc_ai.learning.evaluation import accounting
 from btc_ai.learning.evidence import EVIDENCE, Array, block_means, t_value
-from btc_ai.learning.files import RowsFile, Write, write_durably
+from btc_ai.learning.files import RowsFile
 from btc_ai.learning.horizons import horizon_skill
 from btc_ai.learning.learners.learner import Learner
 from btc_ai.learning.learners.registry import make_learner

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from btc_ai.durable import sync_directory
 from btc_ai.errors import DataError
 from btc_ai.market.candles import COLUMNS, Candles, check_symbol, interval_ms, iso
 from btc_ai.market.quality import require_sound
@@ -111,7 +112,7 @@ class CandleStore:
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
-            _fsync_directory(path.parent)
+            sync_directory(path.parent)
         except OSError as error:
             with contextlib.suppress(OSError):
                 temporary.unlink()
@@ -194,11 +195,3 @@ def _advice(symbol: str, interval: str) -> str:
 
 def _first_line(reason: object) -> str:
     return (str(reason).splitlines() or ["no reason given"])[0]
-
-
-def _fsync_directory(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -9,8 +9,8 @@ import pytest
 from btc_ai.api import errors, hooks
 from btc_ai.daemon.children.workers import ProcessWorker
 from btc_ai.daemon.hosting.context import LocalContext
-from btc_ai.daemon.journal import SqliteJournal
 from btc_ai.errors import BtcAiError
+from btc_ai.journal import SqliteJournal
 
 
 def test_every_error_has_a_code_of_its_own() -> None:

@@ -11,7 +11,7 @@ from btc_ai.api.messages import Event
 from btc_ai.api.service import Body, Context, Worker
 from btc_ai.api.step import StepContext, StepStoppedError
 from btc_ai.api.testing import FakeContext, FakeJournal, FakeStep, FakeWorker
-from btc_ai.daemon.journal import SqliteJournal
+from btc_ai.journal import SqliteJournal
 
 
 class Said(Event):

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from btc_ai.durable import write_durably
 from btc_ai.learning.bucket import train_bucket
-from btc_ai.learning.files import write_durably
 from btc_ai.learning.settings import TrainingSettings
 from btc_ai.market.candles import Candles
 from btc_ai.market.features import builtin_features

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from btc_ai.durable import write_durably
 from btc_ai.errors import TrainingError
 from btc_ai.learning.bucket import BucketResult, train_bucket
 from btc_ai.learning.dataset import Dataset, Splits
-from btc_ai.learning.files import write_durably
 from btc_ai.learning.metrics import METRICS, EpisodeMetrics
 from btc_ai.learning.model import load_model
 from btc_ai.learning.model_card import CARD, WEIGHTS, read_card

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from btc_ai.durable import write_durably
 from btc_ai.errors import TrainingError
 from btc_ai.learning.checkpoint import MANIFEST, STATE, Checkpoint, CheckpointStore
-from btc_ai.learning.files import write_durably
 
 
 def checkpoint(value: float) -> Checkpoint:

@@ -19,6 +19,7 @@ from btc_ai.learning.trainer import CHECKPOINTS
 from btc_ai.learning.transfer.milestones import MILESTONES
 from btc_ai.market.candles import Candles
 from btc_ai.names import BUILTIN_LEARNERS
+from tests.learning.killed_run import main
 from tests.learning.test_bucket import FailingDisk, KilledError, same, train
 
 LEARNERS = BUILTIN_LEARNERS
@@ -122,7 +123,7 @@ def test_sigkill_in_the_middle_of_writes_and_updates_and_of_resumed_runs(
         command = [sys.executable, str(script), str(directory), learner, *numbers]
         return subprocess.run(command, check=False).returncode
 
-    assert run(tmp_path / "whole") == 0
+    main(tmp_path / "whole", learner, 0, 0)
     assert run(tmp_path / "killed", fatal_write=chance.choice((3, 4))) == -signal.SIGKILL
     assert run(tmp_path / "killed", fatal_update=chance.choice((1, 2))) == -signal.SIGKILL
     assert (tmp_path / "killed" / CHECKPOINTS).is_dir()

@@ -92,6 +92,7 @@ def finishing(decision: str) -> Script:
 
 def scratch(function: str, arguments: Body, hear: Callable[[Body], None]) -> Body:
     hear({"episode": 1})
+    hear({"diverged": {"text": "no number"}})
     return {"model": arguments["directory"]}
 
 
@@ -105,6 +106,7 @@ def test_the_verdict_says_whose_model_it_is(decision: str, model: str) -> None:
     assert workers[1].ran[0][1]["transfer"] is None
     assert {"transfer": {"kinds": ["weights"]}} in heard
     assert not any("episode" in body for body in heard), "the twin is not heard"
+    assert {"diverged": {"text": "no number", "arm": "scratch"}} in heard, "but for an alert"
 
 
 @pytest.mark.parametrize("cores", [1, 2])

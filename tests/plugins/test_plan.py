@@ -9,7 +9,7 @@ from btc_ai.api.errors import TrainingError, UsageError
 from btc_ai.api.journal import Job
 from btc_ai.api.settings import bucket_settings
 from btc_ai.config import Config
-from btc_ai.daemon.journal import SqliteJournal
+from btc_ai.journal import SqliteJournal
 from btc_ai.plugins.training.messages import SourceBody, StartBody
 from btc_ai.plugins.training.plan import (
     check_options,

@@ -26,6 +26,7 @@ Body = dict[str, Any]
 SETTINGS = TrainingSettings(
     bucket="Small", min_horizon=2, max_horizon=24, features=("price",), episodes=1
 )
+DIVERGED = {"diverged": {"text": "the loss is no number"}}
 
 
 class Step:
@@ -33,14 +34,19 @@ class Step:
 
     log = logging.getLogger(__name__)
 
+    def __init__(self) -> None:
+        self.said: list[Body] = []
+
     def progress(self, body: Body) -> None:
-        """Nobody listens."""
+        self.said.append(body)
 
     def should_stop(self) -> bool:
         return False
 
 
-def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kinds: tuple[TransferKind, ...]) -> Body:
+def train(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kinds: tuple[TransferKind, ...], step: Step
+) -> Body:
     """A measured run that carries `kinds` and whose loss is then no number any more."""
     report = TransferReport(("weights",), kinds, (), {}, None, {}, 0.0)
 
@@ -61,21 +67,25 @@ def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kinds: tuple[Transfer
         "trials": str(tmp_path / "trials"), "continue_from": None, "transfer": transfer,
         "run": "r", "memory_limits": {}, "degraded": False,
     }  # fmt: skip
-    return worker.train_step(arguments, Step())  # type: ignore[arg-type]
+    return worker.train_step(arguments, step)  # type: ignore[arg-type]
 
 
 def test_a_transfer_that_diverges_is_rolled_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ended = train(tmp_path, monkeypatch, ("weights",))
+    step = Step()
+    ended = train(tmp_path, monkeypatch, ("weights",), step)
     assert ended == {"rolled_back": "transfer rolled back: the loss is no number"}
+    assert step.said[-1] == DIVERGED
 
 
 def test_a_run_that_carries_nothing_and_diverges_has_failed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    step = Step()
     with pytest.raises(DivergedError):
-        train(tmp_path, monkeypatch, ())
+        train(tmp_path, monkeypatch, (), step)
+    assert step.said[-1] == DIVERGED
 
 
 @pytest.mark.parametrize("arm", ["run", "twin"])

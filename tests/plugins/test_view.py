@@ -65,5 +65,5 @@ def test_a_transfer_on_request_that_came_to_nothing_leaves_the_latest_model(
     one = Step(0, "B", "running", spec, {"transfer": {"kinds": kinds}}, None, None)
     job = Job("abc234", "training", "running", SPEC, "c", 0, 0, None, (one,))
     context = SimpleNamespace(worker=lambda name, on_health: None)
-    runner = Runner(context, job, tmp_path, *[lambda *_: None] * 3)
+    runner = Runner(context, job, tmp_path, lambda _: None)
     assert runner._is_untouched(one, {"decision": decision} if decision else None) is untouched

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from btc_ai.config import BUILTIN_FEATURES
+from btc_ai.durable import replace_durably
 from btc_ai.errors import DataError
 from btc_ai.learning.audit.audit import audit
-from btc_ai.learning.files import code_sha256, disk_errors, replace_durably
+from btc_ai.learning.files import code_sha256, disk_errors
 from btc_ai.learning.settings import TrainingSettings
 from btc_ai.market.candles import Candles
 from btc_ai.market.features import FeatureRegistry

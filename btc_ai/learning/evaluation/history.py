@@ -13,11 +13,12 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 import btc_ai
+from btc_ai.durable import replace_durably
 from btc_ai.errors import DataError
 from btc_ai.learning.dataset import Scales
 from btc_ai.learning.evaluation.frozen import check_market, check_past
 from btc_ai.learning.evaluation.report import span
-from btc_ai.learning.files import disk_errors, replace_durably, sha256
+from btc_ai.learning.files import disk_errors, sha256
 from btc_ai.learning.model import Model, load_model
 from btc_ai.learning.runtime import reproducible
 from btc_ai.learning.settings import TrainingSettings

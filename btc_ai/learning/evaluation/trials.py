@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from btc_ai.durable import sync_directory
 from btc_ai.learning.environment import Rollout
 from btc_ai.learning.evaluation import accounting
-from btc_ai.learning.files import disk_errors, sha256, sync_directory
+from btc_ai.learning.files import disk_errors, sha256
 from btc_ai.learning.settings import TrainingSettings
 from btc_ai.market.candles import Candles, interval_ms
 

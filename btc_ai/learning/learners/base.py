@@ -5,13 +5,13 @@ AdamW at a linearly falling rate and clipped gradients, and acts with averaged w
 """
 
 import copy
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from btc_ai.learning.environment import MarketEnvironment
 from btc_ai.learning.horizons import horizon_loss, horizon_targets
+from btc_ai.learning.learners.adamw import AdamW, Group
 from btc_ai.learning.learners.learner import NO_GUIDANCE, Guidance
 from btc_ai.learning.network import QNetwork
 from btc_ai.learning.settings import TrainingSettings
@@ -58,12 +58,7 @@ class QLearner:
         self._frozen_steps = guidance.frozen_updates * steps_per_update
         self._all_steps = settings.updates * steps_per_update
         self._steps = 0
-        self._optimizer = torch.optim.AdamW(
-            parameter_groups(self.network),
-            lr=settings.learning_rate,
-            weight_decay=WEIGHT_DECAY,
-            fused=True,
-        )
+        self._optimizer = AdamW(weight_groups(self.network))
         self._take_guidance(guidance)
         self._prepare_market()
 
@@ -134,10 +129,10 @@ class QLearner:
 
     def _step(self) -> None:
         rate = self.settings.learning_rate * self._left
-        trunk, *others = self._optimizer.param_groups
-        trunk["lr"] = rate if self._steps >= self._frozen_steps else 0.0
+        trunk, *others = self._optimizer.groups
+        trunk.rate = rate if self._steps >= self._frozen_steps else 0.0
         for group in others:
-            group["lr"] = rate
+            group.rate = rate
         torch.nn.utils.clip_grad_norm_(self._weights, GRADIENT_CLIP)
         self._optimizer.step()
         if self.network.gates is not None:
@@ -172,15 +167,12 @@ class QLearner:
         self._generator.set_state(state["generator"])
 
 
-def parameter_groups(network: QNetwork) -> list[dict[str, Any]]:
+def weight_groups(network: QNetwork) -> list[Group]:
     """What AdamW treats alike: trunk, heads, and the gates, which have a prior of their own."""
     heads = [*network.values.parameters(), *network.horizon_head.parameters()]
-    groups: list[dict[str, Any]] = [
-        {"params": list(network.trunk.parameters())},
-        {"params": heads},
-    ]
+    groups = [Group(list(network.trunk.parameters()), WEIGHT_DECAY), Group(heads, WEIGHT_DECAY)]
     if network.gates is not None:
-        groups.append({"params": list(network.gates.parameters()), "weight_decay": 0.0})
+        groups.append(Group(list(network.gates.parameters()), 0.0))
     return groups
 
 

@@ -77,7 +77,8 @@ def _walk(
         with contextlib.suppress(OSError, ValueError):  # ValueError: the limit reads `max`
             total = int((folder / limit).read_text())
             used = int((folder / usage).read_text())
-            statistics = dict(line.split() for line in (folder / "memory.stat").open())
+            lines = (folder / "memory.stat").read_text().splitlines()
+            statistics = dict(line.split() for line in lines)
             if total < UNLIMITED:
                 yield total - used + int(statistics.get(reclaimable, 0)), total
 

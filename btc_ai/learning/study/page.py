@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from btc_ai.learning.study.plots import differences, learning_curves
 from btc_ai.market.candles import iso
+from btc_ai.pages.page import bps, page_environment
 
 Body = dict[str, Any]
 
@@ -18,15 +17,8 @@ PLACES = {
 
 def make_page(results: Body, name: str) -> str:
     """The page that shows `results` of the study called `name`; the same ones, the same page."""
-    environment = Environment(
-        loader=PackageLoader("btc_ai.learning.study", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"bps": bps, "interval": interval, "share": "{:.0%}".format}
-    environment.filters |= {"verdict": verdict, "date": iso}
+    filters = {"bps": bps, "interval": interval, "share": "{:.0%}".format}
+    environment = page_environment("btc_ai.learning.study", **filters, verdict=verdict, date=iso)
     later = results["buckets"][1:]
     return environment.get_template("page.html.jinja").render(
         name=name,
@@ -36,11 +28,6 @@ def make_page(results: Body, name: str) -> str:
         places={title: differences(later, place) for place, title in PLACES.items()},
         curves={bucket["bucket"]: learning_curves(bucket) for bucket in results["buckets"]},
     )
-
-
-def bps(value: float) -> str:
-    """A value in bps a bar: `+0.123`, with a true minus."""
-    return f"{value:+.3f}".replace("-", "−")
 
 
 def interval(found: Body) -> str:

@@ -1,43 +1,19 @@
-"""The plots of a study's page, as SVG that takes its colours and letters from the page."""
+"""The plots of a study's page."""
 
-import io
-import re
 from collections.abc import Sequence
 from typing import Any
 
-from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+
+from btc_ai.pages.plots import COLOURS, new_figure, style, to_svg
 
 Body = dict[str, Any]
-
-COLOURS = {
-    "scratch": "#010101", "transfer": "#020202", "placebo": "#030303",
-    "ink": "#040404", "line": "#050505",
-}  # fmt: skip
-"""Stand-ins, each of which the page replaces by a variable of the same name."""
-
-STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "btc-ai",
-    "font.size": 10,
-    "text.color": COLOURS["ink"],
-    "axes.labelcolor": COLOURS["ink"],
-    "axes.edgecolor": COLOURS["line"],
-    "axes.linewidth": 0.8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "xtick.color": COLOURS["ink"],
-    "ytick.color": COLOURS["ink"],
-    "xtick.major.width": 0,
-    "ytick.major.width": 0,
-}
 
 
 def learning_curves(bucket: Body) -> str:
     """Validation value of each arm along the budget, with its interval."""
-    with rc_context(STYLE):
-        figure, axes = _figure(4.6, 2.7)
+    with style():
+        figure, axes = new_figure(4.6, 2.7)
         for arm, found in bucket["arms"].items():
             rows = found["validation"]
             at = range(len(rows))
@@ -54,7 +30,7 @@ def learning_curves(bucket: Body) -> str:
         axes.set_xticks(range(len(rows)), [f"{row['share']:.0%}" for row in rows])
         _keep_the_end_visible(axes, bucket)
         axes.set_xlabel("share of the episodes")
-        return _svg(figure, f"curves-{bucket['bucket']}")
+        return to_svg(figure, f"curves-{bucket['bucket']}")
 
 
 def _keep_the_end_visible(axes: Axes, bucket: Body) -> None:
@@ -71,9 +47,9 @@ def _keep_the_end_visible(axes: Axes, bucket: Body) -> None:
 
 def differences(buckets: Sequence[Body], name: str) -> str:
     """By how much transfer and placebo are ahead, a row a bucket: test, asymptote or jumpstart."""
-    with rc_context(STYLE):
+    with style():
         shown = [bucket for bucket in buckets if bucket["differences"]]
-        figure, axes = _figure(3.5, 0.7 + 0.55 * len(shown))
+        figure, axes = new_figure(3.5, 0.7 + 0.55 * len(shown))
         for place, bucket in enumerate(shown):
             for offset, contrast in ((-0.14, "transfer"), (0.14, "placebo")):
                 found, colour = bucket["differences"][contrast][name], COLOURS[contrast]
@@ -85,33 +61,8 @@ def differences(buckets: Sequence[Body], name: str) -> str:
         axes.set_ylim(len(shown) - 0.5, -0.5)
         axes.spines["left"].set_visible(False)
         axes.set_xlabel("net bps a bar ahead of scratch")
-        return _svg(figure, f"differences-{name}")
-
-
-def _figure(width: float, height: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(width, height), layout="constrained")
-    figure.patch.set_visible(False)
-    axes = figure.add_subplot()
-    axes.patch.set_visible(False)
-    return figure, axes
+        return to_svg(figure, f"differences-{name}")
 
 
 def _zero_line(axes: Axes) -> None:
     axes.axhline(0, color=COLOURS["line"], linewidth=1)
-
-
-def _svg(figure: Figure, salt: str) -> str:
-    """The figure as an <svg> element; `salt` keeps the ids of several on a page apart."""
-    file = io.StringIO()
-    with rc_context({"svg.hashsalt": salt}):
-        figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
-    text = file.getvalue()
-    text = text[text.index("<svg") :]
-    for name, stand_in in COLOURS.items():
-        text = text.replace(stand_in, f"var(--{name})")
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r"(font: [\d.]+px|font-family:) [^;\"]+", r"\1 var(--font)", text)
-    text = re.sub(r' id="(?!m|p)[^"]*"', "", text)
-    return re.sub(r'<svg ([^>]*?)height="[\d.]+pt" ', r"<svg \1", text).replace(
-        "<svg ", '<svg role="img" ', 1
-    )

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from btc_ai.api.executor import Executor, Task
+from btc_ai.durable import replace_durably
 from btc_ai.errors import TrainingError
 from btc_ai.learning.audit.gate import require_sound_features
-from btc_ai.learning.files import disk_errors, replace_durably
+from btc_ai.learning.files import disk_errors
 from btc_ai.learning.study.design import Cell, Study, code_version, plan
 from btc_ai.learning.study.page import make_page
 from btc_ai.learning.study.results import make_results

@@ -12,10 +12,11 @@ from typing import IO, Any
 
 from btc_ai.api.executor import Shared
 from btc_ai.api.step import StepStoppedError
+from btc_ai.durable import replace_durably
 from btc_ai.errors import TrainingError
 from btc_ai.learning.bucket import train_bucket
 from btc_ai.learning.evaluation.trials import TrialLedger
-from btc_ai.learning.files import disk_errors, replace_durably
+from btc_ai.learning.files import disk_errors
 from btc_ai.learning.settings import TrainingSettings
 from btc_ai.learning.start import InitialModel
 from btc_ai.learning.study.design import code_version

@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from btc_ai.learning.files import disk_errors, sync_directory
+from btc_ai.durable import sync_directory
+from btc_ai.learning.files import disk_errors
 from btc_ai.learning.transfer.safeguard import TransferReport
 
 Row = dict[str, Any]

@@ -17,8 +17,9 @@ from typing import Any
 
 from btc_ai.api.transfer import MB, expected_mb, ladder
 from btc_ai.config import DEFAULT_MAX_MEMORY_USAGE
+from btc_ai.durable import replace_durably
 from btc_ai.errors import TrainingError
-from btc_ai.learning.files import disk_errors, replace_durably, sha256
+from btc_ai.learning.files import disk_errors, sha256
 from btc_ai.learning.memory.backend import MemoryBackend, Reading, is_out_of_memory
 from btc_ai.learning.memory.host import HostMemory, PeakMemory
 from btc_ai.learning.model_card import CARD, WEIGHTS

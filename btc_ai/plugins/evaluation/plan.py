@@ -4,12 +4,11 @@ from btc_ai.api.errors import TrainingError, UsageError
 from btc_ai.api.service import Body
 from btc_ai.api.settings import bucket_settings, market_of, milliseconds
 from btc_ai.config import Config, nearest
-from btc_ai.paths import candle_file, latest_model, trials_file
+from btc_ai.paths import candle_file, latest_model, trials_file, walk_forward_dir
 from btc_ai.plugins.evaluation.messages import AuditBody, EvaluateBody, PipelineBody
 
 KIND = "evaluation"
 WORKER = "btc_ai.plugins.evaluation.worker"
-FOLDER = "_evaluations"
 KNOWN_MARKETS = ("G1", "G2", "G3", "G4", "G5", "G5-GARCH", "G6", "G7")
 
 Step = tuple[str, Body]
@@ -116,7 +115,7 @@ def _step(function: str, **arguments: object) -> Body:
 def _folders(config: Config) -> Body:
     return {
         "data_dir": str(config.DATA_DIR),
-        "folder": str(config.MODELS_DIR / FOLDER),
+        "folder": str(walk_forward_dir(config.MODELS_DIR)),
         "trials": str(trials_file(config.MODELS_DIR)),
     }
 

@@ -1,17 +1,22 @@
 """What a worker process does for the evaluation service: evaluate, audit, prove."""
 
 import dataclasses
+import json
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from btc_ai.api.step import StepContext, StepStoppedError
+from btc_ai.durable import replace_durably
 from btc_ai.learning.audit.audit import audit
 from btc_ai.learning.evaluation.frozen import evaluate_model
+from btc_ai.learning.evaluation.report import Report
 from btc_ai.learning.evaluation.trials import TrialLedger
 from btc_ai.learning.evaluation.walk_forward import FoldProgress, walk_forward, walk_forward_id
+from btc_ai.learning.files import disk_errors
 from btc_ai.learning.markets.proof import Proof, prove
 from btc_ai.learning.markets.registry import known_markets
 from btc_ai.learning.markets.summary import summarise
@@ -22,6 +27,7 @@ from btc_ai.learning.trainer import TrainingStoppedError
 from btc_ai.market.candles import Candles
 from btc_ai.market.features.installed import installed_features
 from btc_ai.market.source import load_candles
+from btc_ai.paths import evaluations_dir
 
 Body = dict[str, Any]
 Tell = Callable[[float, str], None]
@@ -33,14 +39,16 @@ def evaluate_step(arguments: Body, context: StepContext) -> Body:
     card = read_card(model)
     own = {key: str(arguments[key] or card.get(key)) for key in ("symbol", "interval")}
     _teller(context)(0.0, f"replaying {model.name}")
-    return evaluate_model(
+    report = evaluate_model(
         model,
         load_candles(Path(arguments["data_dir"]), own["symbol"], own["interval"]),
         installed_features(context.log),
         ledger=TrialLedger(Path(arguments["trials"])),
         start=arguments["start"],
         end=arguments["end"],
-    ).to_json()
+    )
+    file = evaluations_dir(model) / f"{report.start}-{report.end}.json"
+    return _kept(file, arguments["job"], card["settings"], report)
 
 
 def walk_forward_step(arguments: Body, context: StepContext) -> Body:
@@ -53,17 +61,19 @@ def walk_forward_step(arguments: Body, context: StepContext) -> Body:
         done = now.metrics.episode / now.metrics.episodes if now.metrics else 1.0
         tell((now.fold - 1 + done) / now.folds, f"fold {now.fold} of {now.folds}")
 
+    folder = Path(arguments["folder"]) / name
     with _stoppable():
-        return walk_forward(
+        report = walk_forward(
             settings,
             candles,
             installed_features(context.log),
-            Path(arguments["folder"]) / name,
+            folder,
             arguments["folds"],
             ledger=TrialLedger(Path(arguments["trials"])),
             on_progress=on_progress,
             should_stop=context.should_stop,
-        ).to_json()
+        )
+    return _kept(folder / "evaluation.json", arguments["job"], settings.to_json(), report)
 
 
 def audit_step(arguments: Body, context: StepContext) -> Body:
@@ -104,6 +114,16 @@ def prove_step(arguments: Body, context: StepContext) -> Body:
         proofs = [one(number, plain) for number, plain in enumerate(runs)]
     shutil.rmtree(folder, ignore_errors=True)
     return summarise(market, proofs).to_json()
+
+
+def _kept(file: Path, job: str, settings: Body, report: Report) -> Body:
+    """The report, which is in the file as well: for `btc-ai report`, and for people."""
+    found = report.to_json()
+    content = {"job": job, "made": time.time(), "settings": settings, **found}
+    with disk_errors(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        replace_durably(file, json.dumps(content).encode())
+    return found
 
 
 def _candles(arguments: Body) -> Candles:

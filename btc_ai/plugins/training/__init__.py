@@ -6,7 +6,13 @@ from collections.abc import Sequence
 from btc_ai.api import hookimpl
 from btc_ai.api.messages import Event
 from btc_ai.api.service import Context, Service
-from btc_ai.plugins.training.messages import EpisodeEnded, MemoryChanged, RunView
+from btc_ai.plugins.training.messages import (
+    Diverged,
+    EpisodeEnded,
+    MemoryChanged,
+    RunView,
+    TwinEpisodeEnded,
+)
 from btc_ai.plugins.training.service import TrainingService
 
 
@@ -20,9 +26,11 @@ def btc_ai_service(context: Context) -> Service:
 def btc_ai_messages() -> Sequence[type[Event]]:
     """The events that it publishes."""
     return (
+        Diverged,
         EpisodeEnded,
         MemoryChanged,
         RunView,
+        TwinEpisodeEnded,
     )
 
 

@@ -49,7 +49,7 @@ class Arms:
 
         The verdict is None where nothing was carried over after all. Where the twin failed, it
         has an `error` instead of a decision, and the transferred run is kept. `hear` is also told
-        what there is to be `said` of the twin, by a key.
+        each episode of the `twin`, and what there is to be `said` of it, by a key.
         """
         directory = arguments["directory"]
         arguments = {**arguments, "scratch": scratch_of(directory)}
@@ -71,6 +71,12 @@ class Arms:
             hear(body)
 
         def hear_twin(body: Body) -> None:
+            if "episode" in body:
+                hear({"twin": body})
+                body = {**body, "arm": "scratch"}
+            if "diverged" in body:
+                hear({"diverged": {**body["diverged"], "arm": "scratch"}})
+                return
             if replaced.is_set():
                 hear(body)
 

@@ -1,6 +1,6 @@
 """The bodies of the `training.` commands and events; see `docs/messaging.md`."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -113,20 +113,51 @@ class RunView(Event):
     steps: list[StepView]
 
 
-class EpisodeEnded(Event):
-    """The end of an episode. `eta_s`: seconds left for the bucket."""
-
-    kind = "training.progress"
+class _OfStep(BaseModel):
+    """What concerns one bucket of a run."""
 
     run: str
     position: int
     bucket: str
+
+
+class EpisodeEnded(_OfStep, Event):
+    """The end of an episode. `eta_s`: seconds left for the bucket.
+
+    arm: `scratch` once the twin from scratch has taken the transferred run's place.
+    """
+
+    kind = "training.progress"
+
+    arm: Literal["main", "scratch"] = "main"
     episode: int
     metrics: Body
     eta_s: float
 
 
-class MemoryChanged(Event):
+class TwinEpisodeEnded(_OfStep, Event):
+    """The end of an episode of the twin from scratch that measures a transfer."""
+
+    kind = "training.twin"
+
+    episode: int
+    metrics: Body
+    eta_s: float
+
+
+class Diverged(_OfStep, Event):
+    """The loss is no finite number any more, which has ended the training of this arm.
+
+    text: in which episode, and what to do.
+    """
+
+    kind = "training.diverged"
+
+    arm: Literal["main", "scratch"] = "main"
+    text: str
+
+
+class MemoryChanged(_OfStep, Event):
     """Memory runs short. `what`: `rung` (one of the seven was taken), `warning`, `limit`, `no_gpu`.
 
     `passed`: rungs passed over, and why. `before`, `after`: `total_mb`, `free_mb`, `own_mb`,
@@ -135,9 +166,6 @@ class MemoryChanged(Event):
 
     kind = "training.memory"
 
-    run: str
-    position: int
-    bucket: str
     what: str
     text: str
     backend: str

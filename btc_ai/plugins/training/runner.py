@@ -6,13 +6,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from structlog.contextvars import bound_contextvars
+
 from btc_ai.api.errors import BtcAiError
 from btc_ai.api.journal import Job, Step
+from btc_ai.api.messages import Event
 from btc_ai.api.service import Context, Health
 from btc_ai.api.step import StepStoppedError
 from btc_ai.config import DEFAULT_MAX_MEMORY_USAGE
 from btc_ai.paths import latest_model, point_latest, transfers_file, trials_file
 from btc_ai.plugins.training.arms import Arms
+from btc_ai.plugins.training.messages import (
+    Diverged,
+    EpisodeEnded,
+    MemoryChanged,
+    TwinEpisodeEnded,
+)
 from btc_ai.plugins.training.plan import next_step
 from btc_ai.plugins.training.studied import study_of, verdict_of
 from btc_ai.plugins.training.view import newest_progress
@@ -32,13 +41,10 @@ class Runner:
         job: Job,
         models_dir: Path,
         changed: Callable[[Job], None],
-        progressed: Callable[[Job, Step, Body], None],
-        noted: Callable[[Job, Step, Body], None],
     ) -> None:
-        """A runner of `job`; it tells `changed` of new states, `progressed` of episodes, and
-        `noted` of what is said about memory."""
+        """A runner of `job`; it tells `changed` of new states, and publishes all other news."""
         self._context, self._models_dir = context, models_dir
-        self._changed, self._progressed, self._noted = changed, progressed, noted
+        self._changed = changed
         self.job = job
         self.progress: dict[int, Body] = {}
         self.stalled: dict[str, float] = {}
@@ -54,7 +60,8 @@ class Runner:
         try:
             self._set(self._context.journal.set_job(self.job.id, state="running"))
             while step := next_step(self.job):
-                await self._train(step)
+                with bound_contextvars(bucket=step.name):
+                    await self._train(step)
                 if next_step(self.job):
                     await self._pause(self.job.spec["pause_s"])
             return self.job
@@ -82,7 +89,8 @@ class Runner:
         raise StepStoppedError("stopped between two buckets")
 
     async def _train(self, step: Step) -> None:
-        journal = self._context.journal
+        journal, log = self._context.journal, self._context.log
+        log.info("bucket begins", episodes=step.spec["settings"]["episodes"])
         result = step.result or await self._begin(step)
         self._set(journal.set_step(self.job.id, step.position, state="running", result=result))
         arguments = {
@@ -106,6 +114,7 @@ class Runner:
         else:
             point_latest(Path(outcome["model"]))
         self._set(journal.set_step(self.job.id, step.position, state="done", result=done))
+        log.info("bucket ends", model=outcome["model"])
         if verdict:
             await self._tell_verdict(step, verdict)
 
@@ -236,7 +245,7 @@ class Runner:
         except BtcAiError as error:
             plan = {"kinds": [], "reason": str(error)}
         if not plan["kinds"]:
-            self._context.log.warning("no transfer", run=self.job.id, reason=plan["reason"])
+            self._context.log.warning("no transfer", reason=plan["reason"])
         return plan
 
     def _hear(self, step: Step, body: Body) -> None:
@@ -246,6 +255,12 @@ class Runner:
         if "transfer" in body:
             self._hear_of_transfer(step, body["transfer"])
             return
+        if "twin" in body:
+            self._publish(TwinEpisodeEnded, step, body["twin"])
+            return
+        if "diverged" in body:
+            self._publish(Diverged, step, body["diverged"])
+            return
         if "said" in body:
             self._hear_said(step, body["said"])
             return
@@ -253,14 +268,20 @@ class Runner:
             self._note(step, {"rolled_back": body["rolled_back"]})
             return
         self.progress[step.position] = body
-        self._progressed(self.job, step, body)
+        self._publish(EpisodeEnded, step, body)
+
+    def _publish(self, event: type[Event], step: Step, body: Body) -> None:
+        """Tell of the step what a worker has said."""
+        of_step = {"run": self.job.id, "position": step.position, "bucket": step.name}
+        news = event.model_validate({**of_step, **body})
+        self._context.publish(news, parent_id=self.job.parent_id)
 
     def _hear_of_transfer(self, step: Step, report: Body) -> None:
         """What has been carried over; where that is less than planned, the plan then says so."""
         plan = self._result(step)["transfer"]
         carried = (report["done"] or {}).get("kinds", [])
         if report["reason"]:
-            self._context.log.warning("transfer", run=self.job.id, reason=report["reason"])
+            self._context.log.warning("transfer falls short", reason=report["reason"])
         reason = {"reason": report["reason"]} if report["reason"] else {}
         self._note(step, {"transfer": {**plan, **reason, "kinds": carried, "report": report}})
 
@@ -281,7 +302,7 @@ class Runner:
                 self.job.id, step.position, state="running", result=result
             )
         except BtcAiError as error:  # the ledger, or the model's card, has it too
-            self._context.log.error("journal", run=self.job.id, error=str(error))
+            self._context.log.error("journal cannot be written", error=str(error))
         else:
             self._set(job)
 
@@ -291,10 +312,10 @@ class Runner:
         if note["what"] == "no_gpu":
             if "no_gpu" in known:
                 return
-            self._context.log.warning(note["text"], run=self.job.id)
+            self._context.log.warning(note["text"])
         if note["what"] in ("rung", "no_gpu"):
             self._note(step, {"memory": [*self._result(step).get("memory", []), note]})
-        self._noted(self.job, step, note)
+        self._publish(MemoryChanged, step, note)
 
     def _hear_health(self, worker: str, health: Health) -> None:
         """Keep since when (seconds since 1970) a worker is stalled, and count its deaths."""

@@ -7,14 +7,12 @@ from typing import Any
 
 from btc_ai.api.advice import training_advice
 from btc_ai.api.errors import ConfigError, TrainingError
-from btc_ai.api.journal import Job, Step
+from btc_ai.api.journal import Job
 from btc_ai.api.queue import TAKEN_UP, UNDER_WAY, JobQueue
 from btc_ai.api.service import Call, Command, Context
 from btc_ai.config import Config
 from btc_ai.plugins.training.messages import (
-    EpisodeEnded,
     HistoryBody,
-    MemoryChanged,
     RunBody,
     RunsBody,
     RunView,
@@ -79,8 +77,7 @@ class TrainingService:
         return {"runs": [self._view(job).model_dump() for job in newest]}
 
     def _runner(self, job: Job) -> Runner:
-        models_dir = self._context.config.MODELS_DIR
-        return Runner(self._context, job, models_dir, self._changed, self._progressed, self._noted)
+        return Runner(self._context, job, self._context.config.MODELS_DIR, self._changed)
 
     def _view(self, job: Job) -> RunView:
         runner = self._queue.work(job.id)
@@ -91,14 +88,6 @@ class TrainingService:
 
     def _changed(self, job: Job) -> None:
         self._context.publish(self._view(job), parent_id=job.parent_id)
-
-    def _progressed(self, job: Job, step: Step, body: Body) -> None:
-        ended = EpisodeEnded(run=job.id, position=step.position, bucket=step.name, **body)
-        self._context.publish(ended, parent_id=job.parent_id)
-
-    def _noted(self, job: Job, step: Step, note: Body) -> None:
-        event = MemoryChanged(run=job.id, position=step.position, bucket=step.name, **note)
-        self._context.publish(event, parent_id=job.parent_id)
 
     def _config(self) -> Config:
         """The configuration as its file is now; what only a restart can change is refused."""

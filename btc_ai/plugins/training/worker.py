@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from btc_ai.api.step import StepContext, StepStoppedError
+from btc_ai.durable import replace_durably
 from btc_ai.errors import TrainingError
 from btc_ai.learning.audit.gate import require_sound_features
 from btc_ai.learning.bucket import train_bucket
 from btc_ai.learning.evaluation.trials import TrialLedger
-from btc_ai.learning.files import disk_errors, replace_durably
+from btc_ai.learning.files import disk_errors
 from btc_ai.learning.memory.backend import MB
 from btc_ai.learning.memory.host import HostMemory
 from btc_ai.learning.memory.notes import MemoryLimits, MemoryNote
@@ -63,6 +64,7 @@ def train_step(arguments: Body, context: StepContext) -> Body:
                 "eta_s": round(rest * elapsed / max(metrics.episode, 1), 1),
             }
         )
+        context.log.info("episode", **_told(metrics))
         twin.require_as_good()
 
     def on_report(report: TransferReport) -> None:
@@ -98,6 +100,7 @@ def train_step(arguments: Body, context: StepContext) -> Body:
     except RolledBackError as error:
         return {"rolled_back": str(error)}
     except DivergedError as error:
+        context.progress({"diverged": {"text": str(error)}})
         if not twin.watched:
             raise
         return {"rolled_back": f"{ROLLED_BACK}{error}"}
@@ -152,6 +155,15 @@ def keep_verdict_step(arguments: Body, context: StepContext) -> Body:
         ledger.declined(arguments["run"], transfer, target, verdict)
     _note_verdict(directory, transfer, verdict)
     return {}
+
+
+def _told(metrics: EpisodeMetrics) -> Body:
+    """What there is of them, in six digits."""
+    return {
+        key: float(f"{value:.6g}") if isinstance(value, float) else value
+        for key, value in metrics.to_json().items()
+        if value is not None
+    }
 
 
 def _note_verdict(model: Path, transfer: Body, verdict: Body) -> None:

@@ -1,30 +1,20 @@
 """Reads the ledger of transfers, which workers write (`btc_ai.learning.transfer.ledger`)."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from btc_ai.api.errors import TrainingError
+from btc_ai.history import files
 
 Row = dict[str, Any]
 
 
 def read_transfers(path: Path) -> list[Row]:
-    """All transfers, newest first; the lines with one id put together. Torn lines are left out."""
+    """All transfers, newest first. Raises TrainingError where they cannot be read."""
     try:
-        lines = path.read_bytes().splitlines()
-    except FileNotFoundError:
-        return []
+        return files.read_transfers(path)
     except OSError as error:
         raise TrainingError(f"cannot read {path}: {error.strerror}") from None
-    found: dict[str, Row] = {}
-    for line in lines:
-        row = _parse(line)
-        if row is None:
-            continue
-        before = found.setdefault(row["id"], {})
-        found[row["id"]] = {**before, **row, "time": before.get("time", row.get("time"))}
-    return [row for row in reversed(found.values()) if "source" in row]
 
 
 def find_transfer(rows: list[Row], wanted: str | None) -> Row:
@@ -52,11 +42,3 @@ def with_states(rows: list[Row], runs: list[Row]) -> list[Row]:
         f"{run['run']}-{step['position']}": step["state"] for run in runs for step in run["steps"]
     }
     return [{**row, "state": states.get(row["id"])} for row in rows]
-
-
-def _parse(line: bytes) -> Row | None:
-    try:
-        row = json.loads(line)
-        return row if isinstance(row, dict) and isinstance(row.get("id"), str) else None
-    except ValueError:
-        return None

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -207,19 +208,29 @@ def test_a_sound_feature_that_a_made_up_market_leaves_constant_is_no_false_alarm
     assert "updates with price:" in canary.looked_at
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", BUCKETS)
-def test_no_false_alarm_on_the_sample_market(name: str) -> None:
-    report = audit(sample_market(), builtin_features(), bucket(name))
-    assert report.passed, report.failures
+IN_CI = {
+    "btcusdt_5m_2023": ("Short", "Long"),
+    "ethusdt_5m_2023": ("Scalping",),
+    "btcusdt_1h_2017_2024": ("Long",),
+    "sample market": ("Medium",),
+}
+"""The buckets that CI has time for; `make soak` audits the others."""
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", BUCKETS)
-@pytest.mark.parametrize("file", ["btcusdt_5m_2023", "ethusdt_5m_2023", "btcusdt_1h_2017_2024"])
-def test_no_false_alarm_on_real_candles(real_data: Any, name: str, file: str) -> None:
-    settings = ImportSettings(symbol="BTC/USDT", interval=file.split("_")[1])
-    candles = read_candles(real_data / f"{file}.parquet", settings).candles
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        pytest.param(file, name, marks=() if name in in_ci else pytest.mark.soak)
+        for file, in_ci in IN_CI.items()
+        for name in BUCKETS
+    ],
+)
+def test_no_false_alarm(real_data: Path, file: str, name: str) -> None:
+    candles = sample_market()
+    if file != "sample market":
+        settings = ImportSettings(symbol="BTC/USDT", interval=file.split("_")[1])
+        candles = read_candles(real_data / f"{file}.parquet", settings).candles
     report = audit(candles, builtin_features(), bucket(name))
     assert report.passed, report.failures
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from btc_ai.durable import write_durably
 from btc_ai.learning.bucket import BucketResult, train_bucket
-from btc_ai.learning.files import write_durably
 from btc_ai.learning.memory.guard import MemoryExhaustedError, MemoryGuard
 from btc_ai.learning.memory.ladder import Phase
 from btc_ai.learning.metrics import METRICS
