@@ -1,0 +1,1 @@
+"""Migrations, in order; each changes what the one before it left."""
