@@ -1,0 +1,123 @@
+"""All buckets at a glance: where they are, what became of them, what to look at."""
+
+import asyncio
+import time
+from dataclasses import asdict
+
+from starlette.requests import Request
+
+from btc_ai.api.service import Body
+from btc_ai.api.threads import in_thread
+from btc_ai.dashboard.folder import MOST_PROBLEMS, look_into
+from btc_ai.dashboard.parts import Parts
+from btc_ai.dashboard.verdicts import ALERTS, alert_of, is_drifting, verdict_of
+from btc_ai.errors import HistoryError
+from btc_ai.history.answers import BucketRow, EventRow, RunRow
+from btc_ai.history.queries import History
+
+RECENT = 100
+"""Runs that are looked through for buckets."""
+SPARK = 60
+DRIFT = 40
+"""Episodes in which a drift is looked for."""
+MOST_ALERTS = 20
+DAY_S = 24 * 3600.0
+
+
+async def overview(parts: Parts, request: Request) -> Body:
+    """Everything on the first page; where the history cannot be read, what the folder tells."""
+    config, found = await asyncio.gather(
+        in_thread(parts.current.get),
+        in_thread(lambda: look_into(parts.config.MODELS_DIR)),
+    )
+    problems = list(found.problems)
+    names = list(config.BUCKET_CONFIGS)
+    try:
+        seen = await parts.store.ask(lambda history: _from_history(history, names))
+    except HistoryError as error:
+        problems.insert(0, str(error))
+        others = dict.fromkeys(one["bucket"] for one in found.models)
+        seen = {"run": None, "queued": 0, "alerts": [], "note": "",
+                "buckets": [_glance(name, None, []) for name in dict.fromkeys([*names, *others])],
+                }  # fmt: skip
+    problems += seen.pop("problems", ())
+    return {**seen, "models": found.models, "problems": problems}
+
+
+def _from_history(history: History, names: list[str]) -> Body:
+    recent = history.runs(limit=RECENT)
+    run = next((one for one in recent if one.state == "running"), recent[0] if recent else None)
+    rows = _newest_rows(history, run, recent, names)
+    return {
+        "run": asdict(run) if run else None,
+        "queued": history.count_runs("queued"),
+        "buckets": [_glance(name, row, _spark(history, row)) for name, row in rows.items()],
+        "alerts": [*_drifts(history, run), *_alerts(history)][:MOST_ALERTS],
+        "note": history.note if recent else "",
+        "problems": history.problems[:MOST_PROBLEMS],
+    }
+
+
+def _newest_rows(
+    history: History, run: RunRow | None, recent: list[RunRow], names: list[str]
+) -> dict[str, BucketRow | None]:
+    """The newest row of each bucket; those of the run in training go before later ones."""
+    found: dict[str, BucketRow | None] = dict.fromkeys(names)
+    for one in ([run] if run else []) + recent:
+        for row in one.buckets:
+            found[row.bucket] = found.get(row.bucket) or row
+    for name in [name for name, row in found.items() if row is None]:
+        for one in history.runs(bucket=name, limit=1):
+            found[name] = next(row for row in one.buckets if row.bucket == name)
+    return found
+
+
+def _glance(name: str, row: BucketRow | None, spark: list[float]) -> Body:
+    verdict, level = verdict_of(row)
+    return {
+        "bucket": name, "run": row.run if row else None, "row": asdict(row) if row else None,
+        "verdict": verdict, "level": level, "spark": spark,
+    }  # fmt: skip
+
+
+def _spark(history: History, row: BucketRow | None) -> list[float]:
+    """Its newest rewards."""
+    if row is None or not row.episode:
+        return []
+    found = history.curves(row.run, row.position, ["reward"], first=row.episode - SPARK + 1)
+    own = [one.mean for one in found if one.arm == row.arm]
+    return [float(f"{value:.4g}") for value in own[0]] if own else []
+
+
+def _drifts(history: History, run: RunRow | None) -> list[Body]:
+    """Buckets in training that win more often while their profit factor falls; no event says so."""
+    told: list[Body] = []
+    for row in (one for one in (run.buckets if run else ()) if one.state == "running"):
+        first = row.episode - DRIFT + 1
+        found = history.curves(row.run, row.position, ["win_rate", "profit_factor"], first=first)
+        means = {one.name: one.mean for one in found if one.arm == row.arm}
+        if is_drifting(means.get("win_rate", []), means.get("profit_factor", [])):
+            event = EventRow(0, "", "dashboard", 0, time.time(), "dashboard.drift", row.run, {})
+            text = f"{row.bucket}: the win rate rises while the profit factor falls"
+            told.append({**asdict(event), "text": text, "level": "warning"})
+    return told
+
+
+def _alerts(history: History) -> list[Body]:
+    """What warns, of the last day; of what a device last said, also what is older and stands."""
+    since = time.time() - DAY_S
+    told: list[Body] = []
+    heard: set[tuple[str, str]] = set()
+    for event in _newest(history):
+        subject = (event.kind, str(event.body.get("device") or event.body.get("name") or ""))
+        stands, found = bool(subject[1]) and subject not in heard, alert_of(event)
+        heard.add(subject)
+        if found is None or (event.time < since and not (stands and found[1] != "good")):
+            continue
+        told.append({**asdict(event), "text": found[0], "level": found[1]})
+    return told
+
+
+def _newest(history: History) -> list[EventRow]:
+    found = [one for kind in ALERTS for one in history.events(kind=kind, limit=RECENT)]
+    return sorted(found, key=lambda one: (-one.time, -one.id))

@@ -1,0 +1,118 @@
+// Starting and steering runs: the Training menu.
+
+import { h } from "./dom.js";
+import { words } from "./format.js";
+import { command, get, greeting } from "./api.js";
+import { action, ask, toast } from "./feedback.js";
+import { go } from "./address.js";
+
+const LOOKS = 30;
+const LOOK_MS = 100;
+
+/** @param {string} text @param {HTMLElement} input @param {string} [hint] */
+function field(text, input, hint) {
+  return h("label", { class: "field" }, text, input, hint && h("span", { class: "small" }, hint));
+}
+
+/** @param {string} name @param {[string, string][]} options value and words @param {string} [chosen] */
+function choice(name, options, chosen) {
+  return h("select", { name }, options.map(([value, text]) => h("option", { value, selected: value === chosen }, text)));
+}
+
+/** @param {string} name @param {string} text @param {boolean} checked */
+function check(name, text, checked) {
+  return h("label", { class: "check" }, h("input", { type: "checkbox", name, checked }), text);
+}
+
+/** Ask what to train, and start it. */
+export async function askToStart() {
+  const { sequence, buckets, episodes, max_episodes: most, learners, symbol, interval } = greeting();
+  const names = buckets.map((/** @type {{name: string}} */ one) => one.name);
+  const content = [
+    field("Sequence, in order", h("input", { name: "sequence", value: sequence.join(", "), required: true }), `known: ${names.join(", ")}`),
+    field(`Episodes a bucket (at most ${most})`, h("input", { name: "episodes", type: "number", min: 1, max: most, value: episodes })),
+    field("Market", choice("market", [["", `${symbol} ${interval}`], ["sample", "the built-in sample market"]])),
+    field("Learner", choice("learner", [["", "as configured"], ...learners.map((/** @type {string} */ one) => /** @type {[string, string]} */ ([one, one]))])),
+    field("Seed", h("input", { name: "seed", type: "number", min: 0, placeholder: "as configured" })),
+    check("transfer", "Transfer knowledge from each bucket to the next", true),
+  ];
+  ask("Progressive Training", content, "Start training", async (form) => {
+    const given = new FormData(form), text = (/** @type {string} */ name) => String(given.get(name) ?? "").trim();
+    /** @type {Record<string, unknown>} */
+    const body = { sequence: text("sequence").split(/[\s,]+/).filter(Boolean), transfer: given.has("transfer") };
+    for (const name of ["market", "learner"]) if (text(name)) body[name] = text(name);
+    for (const name of ["episodes", "seed"]) if (text(name)) body[name] = Number(text(name));
+    await started(body);
+  });
+}
+
+/** Ask which bucket to train on, and go on with it. */
+export async function askToResume() {
+  const { buckets } = greeting();
+  const names = buckets.map((/** @type {{name: string}} */ one) => /** @type {[string, string]} */ ([one.name, one.name]));
+  ask("Resume a bucket", [field("Bucket", choice("bucket", names)), field("Episodes", h("input", { name: "episodes", type: "number", min: 1, placeholder: "as configured" }))],
+    "Resume training", async (form) => {
+      const given = new FormData(form), episodes = String(given.get("episodes") ?? "");
+      await started({ bucket: String(given.get("bucket")), resume: true, ...(episodes && { episodes: Number(episodes) }) });
+    });
+}
+
+/** Ask what to carry over from one bucket to another, show what that would do, and do it. */
+export async function askToTransfer() {
+  const { buckets } = greeting();
+  const names = buckets.map((/** @type {{name: string}} */ one) => /** @type {[string, string]} */ ([one.name, one.name]));
+  const kinds = ["weights", "features", "horizons"];
+  const plan = h("p", { class: "muted small", role: "status" });
+  const body = (/** @type {HTMLFormElement} */ form) => {
+    const given = new FormData(form);
+    return { source: String(given.get("source")), target: String(given.get("target")), kinds: kinds.filter((kind) => given.has(kind)) };
+  };
+  const content = [
+    field("From", choice("source", names, names[0]?.[0])), field("To", choice("target", names, names[1]?.[0])),
+    h("div", { class: "row" }, kinds.map((kind) => check(kind, words(kind), true))), plan,
+    h("button", { type: "button", onclick: async (/** @type {Event} */ event) => {
+      const form = /** @type {HTMLButtonElement} */ (event.target).form;
+      if (!form) return;
+      /** @type {Record<string, any>} */
+      const found = await command("transfer.plan", body(form)).catch((error) => ({ reason: error.message }));
+      plan.textContent = found.kinds?.length ? [`${found.kinds.join(", ")}: matched ${found.matched.join(", ")}`, ...found.notes].join("; ") : found.reason;
+    } }, "What would it do?"),
+  ];
+  ask("Transfer knowledge", content, "Transfer and train", async (form) => {
+    const { run } = await command("transfer.start", body(form));
+    await show(run, `Run ${run} begins with what was transferred`);
+  });
+}
+
+/** @param {Record<string, unknown>} body */
+async function started(body) {
+  const { run, state, warnings } = await command("training.start", body);
+  await show(run, `Run ${run} is ${state}${warnings?.length ? `. ${warnings.join(" ")}` : ""}`);
+}
+
+/** Go to a run that has begun, once the history has heard of it; not for ever, as there may be none. @param {string} run @param {string} text */
+async function show(run, text) {
+  for (let looks = 0; looks < LOOKS; looks++) {
+    const { runs } = await get("/api/runs", { limit: 20 }).catch(() => ({ runs: [] }));
+    if (runs.some((/** @type {{run: string}} */ one) => one.run === run)) break;
+    await new Promise((done) => setTimeout(done, LOOK_MS));
+  }
+  toast(text);
+  go(`/training?run=${run}`);
+}
+
+/** Buttons for what can be done with a run now. @param {Record<string, any>} run */
+export function steering(run) {
+  const verbs = { running: ["pause", "stop"], queued: ["stop"], paused: ["continue", "stop"], stopped: ["continue"], failed: ["continue"] }[String(run.state)] ?? [];
+  return verbs.map((verb) => action(words(verb), () => steer(/** @type {"stop"} */ (verb), run.run), { "data-run": run.run }));
+}
+
+/** Pause, continue or stop the run that is in training. @param {"pause" | "continue" | "stop"} verb @param {string} [run] */
+export async function steer(verb, run) {
+  const wanted = { pause: ["running", "queued"], continue: ["paused", "stopped", "failed"], stop: ["running", "queued", "paused"] }[verb];
+  const named = run ?? (await get("/api/runs", { limit: 50 })).runs.find((/** @type {{state: string}} */ one) => wanted.includes(one.state))?.run;
+  if (!named) throw new Error(`There is no run to ${verb}`);
+  if (verb !== "continue") toast(`Run ${named} is asked to ${verb}, at its next checkpoint`);
+  const { state } = await command(`training.${verb}`, { run: named });
+  toast(`Run ${named} is ${state}`);
+}
