@@ -73,7 +73,7 @@ class Machine:
         end = time.monotonic() + limit
         while not what():
             assert time.monotonic() < end, self.run("journalctl", "--no-pager", "-n", "60")
-            time.sleep(0.3)
+            time.sleep(0.1)
 
 
 def reason_against() -> str | None:
@@ -81,7 +81,7 @@ def reason_against() -> str | None:
     if os.geteuid() != 0:
         return "only root may make namespaces and control groups: run the tests as root"
     if not Path("/lib/systemd/systemd").exists() or shutil.which("systemd-analyze") is None:
-        return "systemd is not installed: run scripts/setup_systemd.sh"
+        return "systemd is not installed: run scripts/setup_tests.sh"
     return None
 
 

@@ -1,0 +1,1 @@
+"""Releases: built, signed and published as a static folder that any web server can serve."""
