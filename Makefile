@@ -1,5 +1,5 @@
 # make demo: set everything up, train all four buckets on the sample market, show the result.
-# make test: set everything up, check the code, run every test.
+# make test: set everything up (a browser and the like by apt, where it may), check the code, run every test.
 # make test-contrib: the tests of plugins_contrib, each package in an environment of its own.
 # make test-freqtrade: btc-ai-freqtrade with freqtrade's own backtesting; optional, installs freqtrade.
 # make soak: the tests that CI has no time for, 1,000 workers killed, the bus fuzzed; writes the results
@@ -16,8 +16,9 @@ CONTRIB ?= btc-ai-mlflow btc-ai-ray btc-ai-freqtrade btc-ai-notify btc-ai-hello
 demo: install
 	@bash scripts/demo.sh "$(abspath $(BIN))"
 
-test: lint test-contrib
-	@bash scripts/setup_systemd.sh
+test: install-dev
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint test-contrib
+	@bash scripts/setup_tests.sh
 	$(BIN)/python -m pytest -n 2
 
 test-contrib: install-dev
@@ -31,6 +32,7 @@ lint: install-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python scripts/check_pages.py
 
 bench: install-dev
 	$(BIN)/pip install -qq -c constraints.txt -e '.[bench]'

@@ -27,11 +27,25 @@ BENCHMARKS = (
     "spine",
     "events",
     "faults",
+    "logs",
+    "log_flood",
+    "history",
+    "dashboard",
+    "updates",
 )
 WITH_CANDLES = ("real_candles", "transfer_study")
 SOAKS = ("soak", "fuzz")
 ALL = (*BENCHMARKS, *WITH_CANDLES, *SOAKS)
-PACKAGES = ("btc-ai", "torch", "numpy", "pandas", "pyzmq", "typer", "stable-baselines3")
+PACKAGES = (
+    "btc-ai",
+    "torch",
+    "numpy",
+    "pandas",
+    "pyzmq",
+    "typer",
+    "stable-baselines3",
+    "tensorboard",
+)
 
 
 def processor() -> str:

@@ -19,8 +19,8 @@ from btc_ai.bus.codec import Envelope, encode
 from btc_ai.bus.commands import Peer
 from btc_ai.daemon.bus_commands import BusCommands
 from btc_ai.daemon.dispatch import Dispatcher
-from btc_ai.daemon.logs import logger
 from btc_ai.daemon.tasks import Tasks
+from btc_ai.logs.capture import logger
 from btc_ai.paths import event_socket
 
 RATE = 50_000

@@ -19,10 +19,12 @@ trap finish EXIT
 "$bin/btc-ai" data sample
 "$bin/btc-ai" train --market sample --sequence Scalping Short Medium Long --episodes 50
 "$bin/btc-ai" show --history >"$root/demo/run.txt"
+"$bin/btc-ai" report --output "$root/demo/report.html"
 
 cat <<TEXT
 
 The market above is synthetic: its weak signal was planted, so the agents have something to find.
+  report          demo/report.html   (open it in a browser; btc-ai report makes it, also as PDF)
   models          demo/Models/<bucket>/latest/   (model.safetensors, model.json, metrics.jsonl)
   every episode   demo/run.txt
   logs            demo/Logs/btc_ai.log

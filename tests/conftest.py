@@ -1,5 +1,7 @@
 """A house of its own for each test: configuration, folders, daemon; all of it gone afterwards."""
 
+import atexit
+import functools
 import json
 import os
 import shutil
@@ -18,6 +20,10 @@ import psutil
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+from btc_ai.bus.client import Client
+from btc_ai.market.sample import sample_market, save_sample
+from btc_ai.market.store import CandleStore
+
 DATA = Path(os.environ.get("BTC_AI_TEST_DATA", Path(__file__).parents[1].parent / "shared/data"))
 
 WORKER = "btc_ai.daemon.children.worker"
@@ -25,6 +31,8 @@ QUICK: dict[str, Any] = {
     "BUFFER_SIZE": 2048,
     "PROGRESSIVE_TRAINING": {"EPISODES_PER_BUCKET": 6, "PAUSE_BETWEEN_BUCKETS": 0.05},
     "KNOWLEDGE_TRANSFER": {"TRANSFER_VERIFY": "off"},  # test_transfer.py measures
+    "MONITORING": {"ENABLED": False},  # a process more: tests/plugins/monitoring has it
+    "DASHBOARD": {"ENABLED": False},  # another: tests/cli/test_monitor.py has it
 }
 
 
@@ -67,6 +75,8 @@ class House:
 
     def popen(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
         """Start one command."""
+        if arguments[:3] == ("train", "--market", "sample"):
+            self.have_sample()
         return subprocess.Popen(
             [sys.executable, "-m", "btc_ai.cli.app", *arguments],
             env=self.environment,
@@ -76,6 +86,12 @@ class House:
             text=True,
             **options,
         )
+
+    def have_sample(self) -> None:
+        """The sample market, made once for all houses; of its own, each would wait a second."""
+        folder = self.root / self.config.get("DATA_DIR", "Data")
+        if not folder.exists():
+            shutil.copytree(_sample_market(), folder)
 
     def run(self, *arguments: str, code: int | None = 0, timeout: float = 120) -> str:
         """Run one command; check its exit code; return what it printed, errors last."""
@@ -95,6 +111,11 @@ class House:
             out, err = process.communicate(timeout=120)
         assert process.returncode == 0, err
         return json.loads(out)
+
+    def ask(self, kind: str, **body: Any) -> dict[str, Any]:
+        """The daemon's answer to one command of the bus: to wait on one, without a process each."""
+        with Client(self.runtime) as client:
+            return client.call(kind, body)
 
     @property
     def daemon_pid(self) -> int | None:
@@ -125,8 +146,7 @@ class House:
 
     def episode(self) -> int:
         """How many episodes the newest run has behind it."""
-        shown = self.json("show")
-        return sum(int(step["episode"]) for step in shown["steps"])
+        return sum(int(step["episode"]) for step in self.ask("training.show")["steps"])
 
     def weights(self, run: str | None = None) -> list[str]:
         """The hashes of a run's models."""
@@ -145,6 +165,14 @@ class House:
         except AssertionError:
             os.kill(pid, signal.SIGKILL)
             raise
+
+
+@functools.cache
+def _sample_market() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="btc-ai-sample-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    save_sample(CandleStore(folder), sample_market(), replace=False)
+    return folder
 
 
 @contextmanager
@@ -173,11 +201,16 @@ class _OneCommandLine(LoadScopeScheduling):  # type: ignore[misc]  # it has no t
     Each of them starts several processes and looks at what they do in time.
     """
 
-    BESIDE = ("doctor", "plugins", "reload", "remote", "service", "supervision")
+    BESIDE = (
+        "doctor", "logs", "plugins", "reload", "remote", "report", "service", "sparkline",
+        "supervision", "top",
+    )  # fmt: skip
     """Files of tests/cli that look at nothing in time."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
+        if file.startswith("tests/history/"):  # they share a PostgreSQL
+            return "tests/history"
         beside = {f"tests/cli/test_{name}.py" for name in self.BESIDE}
         return "tests/cli" if file.startswith("tests/cli/") and file not in beside else file
 

@@ -9,6 +9,7 @@ import pytest
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_workers_killed_at_random_moments_leave_nothing_and_change_nothing() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.soak", "--kills", "6", "--daemons", "1", "--seed", "5"],

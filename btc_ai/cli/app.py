@@ -14,19 +14,26 @@ import typer
 
 from btc_ai import __version__
 from btc_ai.cli import (
+    backup,
     config,
     daemon,
     data,
     doctor,
     evaluate,
     keys,
+    logs,
+    monitor,
     plugins,
     predict,
+    release,
+    report,
     runs,
     service,
     study,
+    top,
     train,
     transfer,
+    update,
 )
 from btc_ai.cli.context import Globals
 from btc_ai.cli.plugin_commands import Root
@@ -40,17 +47,22 @@ app = typer.Typer(
     help="Trains trading agents on Bitcoin candles, from short horizons to long ones.",
     epilog="Exit codes: 0 done, 1 failed, 2 usage, 3 no daemon reachable, 130 interrupted.",
 )
+app.add_typer(backup.app, name="backup")
 app.add_typer(config.app, name="config")
 app.add_typer(data.app, name="data")
 app.add_typer(daemon.app, name="daemon")
 app.add_typer(keys.app, name="keys")
+app.add_typer(logs.app, name="logs")
 app.add_typer(plugins.app, name="plugins")
+app.add_typer(release.app, name="release")
 app.add_typer(service.app, name="service")
 app.add_typer(study.app, name="study")
 app.add_typer(transfer.app, name="transfer")
+app.add_typer(update.app, name="update")
 COMMANDS: tuple[Callable[..., None], ...] = (
-    train.train, train.watch, runs.status, runs.runs, runs.show, runs.pause, runs.stop,
-    evaluate.evaluate, evaluate.audit, predict.predict, doctor.doctor,
+    train.train, train.watch, runs.status, top.top, runs.runs, runs.show, runs.pause, runs.stop,
+    report.report, evaluate.evaluate, evaluate.audit, predict.predict, doctor.doctor,
+    monitor.monitor,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)
@@ -58,7 +70,9 @@ app.command("continue")(runs.continue_run)
 app.command("test-pipeline")(evaluate.test_pipeline)
 
 
-ABOUT_THIS_MACHINE = ("config", "data", "doctor", "keys", "service")
+ABOUT_THIS_MACHINE = (
+    "backup", "config", "data", "doctor", "keys", "release", "report", "service", "update",
+)  # fmt: skip
 """Commands that do not go with --host; others say so where they need something local."""
 
 

@@ -3,14 +3,13 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from btc_ai.cli.context import current, print_json
 from btc_ai.errors import ConfigError
 from btc_ai.paths import find_config, user_config
-from btc_ai.redaction import redact
 
 app = typer.Typer(no_args_is_help=True, help="The configuration: show, check, init, schema.")
 
@@ -23,6 +22,8 @@ def show(ctx: typer.Context, as_json: Json = False) -> None:
 
     Secrets in the settings of plugins, and in URLs, are shown as ***.
     """
+    from btc_ai.config import without_secrets
+
     here = current(ctx)
     config, path = here.config(), here.config_file
     values = without_secrets(config.model_dump(mode="json"))
@@ -31,15 +32,6 @@ def show(ctx: typer.Context, as_json: Json = False) -> None:
         return
     here.say(f"# {path or 'no configuration file: the defaults'}")
     sys.stdout.write(json.dumps(values, indent=4) + "\n")
-
-
-def without_secrets(values: dict[str, Any]) -> dict[str, Any]:
-    """The configuration's values as they may be shown; the guide's own keys name no secret."""
-    plugins = {
-        name: {**section, "SETTINGS": redact(section["SETTINGS"])}
-        for name, section in values["PLUGINS"].items()
-    }
-    return {key: redact([one])[0] for key, one in values.items()} | {"PLUGINS": plugins}
 
 
 @app.command()

@@ -105,6 +105,14 @@ def stalled_words(step: dict[str, Any]) -> str:
     return f"stalled: its worker has been silent for {time.time() - since:.0f} s" if since else ""
 
 
+def update_words(plugins: list[dict[str, Any]]) -> str:
+    """That a newer release is there, as the update plugin knows; nothing where none is."""
+    for one in plugins:
+        if one["name"] == "update" and one["status"].get("available"):
+            return f"{one['status']['available']} is there; {one['status']['todo']}"
+    return ""
+
+
 def restart_words(restarts: dict[str, int]) -> str:
     """Deaths of workers, by cause."""
     return ", ".join(f"{count} × {cause}" for cause, count in restarts.items())

@@ -1,6 +1,7 @@
 """`btc-ai daemon`: run, start, stop, restart, reload and status; and the start on demand."""
 
 import os
+import select
 import subprocess
 import sys
 import tempfile
@@ -11,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from btc_ai.cli.context import Globals, current, print_json, restart_words
+from btc_ai.cli.context import Globals, current, print_json, restart_words, update_words
 from btc_ai.errors import BtcAiError
-from btc_ai.paths import SYSTEM_CONFIG, SYSTEM_UNIT
+from btc_ai.paths import SYSTEM_CONFIG, SYSTEM_UNIT, lock_file
 
 if TYPE_CHECKING:
     from btc_ai.bus.client import Client
@@ -41,12 +42,28 @@ def listens(here: Globals) -> bool:
 
 
 def start_daemon(here: Globals) -> int:
-    """Start a daemon in the background; return its process id. Raises BtcAiError with why not."""
+    """Start a daemon in the background; return its process id. Raises BtcAiError with why not.
+
+    A release on trial that does not start is given up, which is said on stderr.
+    """
+    from btc_ai.updates.restarting import start_on_trial
+
     if here.config_file == SYSTEM_CONFIG and SYSTEM_UNIT.exists():
         raise BtcAiError(
             f"{SYSTEM_CONFIG} is the service's, whose folders only its own user may write to; "
             "start the service with `systemctl start btc-ai`"
         )
+    tried = start_on_trial(here.runtime, here.config_file)
+    if tried is None:
+        return _start(here)
+    if tried:
+        sys.stderr.write(f"btc-ai: {tried}\n")
+    return int(lock_file(here.runtime).read_text())
+
+
+def _start(here: Globals) -> int:
+    from btc_ai.updates.restarting import START_LIMIT_S
+
     reading, writing = os.pipe()
     with tempfile.TemporaryFile() as errors, os.fdopen(reading, "rb") as pipe:
         process = subprocess.Popen(
@@ -60,6 +77,10 @@ def start_daemon(here: Globals) -> int:
             cwd="/",
         )
         os.close(writing)
+        if not select.select([pipe], [], [], START_LIMIT_S)[0]:
+            process.kill()
+            process.wait()
+            raise BtcAiError(f"the daemon was not ready within {START_LIMIT_S:g} s, and was ended")
         if (answer := pipe.read().decode(errors="replace")) == "READY":
             return process.pid
         errors.seek(0)
@@ -212,14 +233,24 @@ def _describe(found: dict[str, Any]) -> list[str]:
         f"config     {found['config_file'] or 'defaults'}",
         f"models     {found['models_dir']}",
         f"candles    {found['data_dir']}",
-        f"logs       {found['log_dir']}",
+        f"logs       {found['log_dir']}{_log_words(found['logs'])}",
         *(
             f"plugin     {one['name']} {one['version']}: {one['state']}"
             + (f" ({one['detail']})" if one["detail"] else "")
             for one in found["plugins"]
         ),
         *(_worker_line(one) for one in found["workers"]),
+        *([f"update     {news}"] if (news := update_words(found["plugins"])) else []),
     ]
+
+
+def _log_words(logs: dict[str, Any]) -> str:
+    """What there is to say of the logs: they cannot be written, some are lost, levels changed."""
+    changed = [f"{part or 'all'}: {one['level']}" for part, one in logs["levels"].items()][1:]
+    said = [f"cannot be written: {logs['trouble']}"] if logs["trouble"] else []
+    said += [f"{logs['lost']} records lost"] if logs["lost"] else []
+    said += [f"levels changed: {', '.join(changed)}"] if changed else []
+    return f" ({'; '.join(said)})" if said else ""
 
 
 def _worker_line(worker: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from btc_ai.cli.context import current, market_name, print_json, stalled_words
+from btc_ai.cli.context import current, market_name, print_json, stalled_words, update_words
 
 Body = dict[str, Any]
 
@@ -39,7 +39,8 @@ def status(ctx: typer.Context, as_json: Json = False) -> None:
     write(f"daemon {found['version']} running, process {found['pid']}\n")
     for one in found["plugins"]:
         if one["state"] not in ("ready", "idle"):
-            write(f"plugin {one['name']} is {one['state']}: {one['detail']}\n")
+            detail = f": {one['detail']}" if one["detail"] else ""
+            write(f"plugin {one['name']} is {one['state']}{detail}\n")
     for run in runs_now:
         write(f"{_line(run)}\n")
         for step in run["steps"]:
@@ -48,6 +49,8 @@ def status(ctx: typer.Context, as_json: Json = False) -> None:
                 write(f"  {'':<12} {stalled}\n")
     if not runs_now:
         write("no runs yet; `btc-ai train` starts one\n")
+    if news := update_words(found["plugins"]):
+        write(f"update: {news}\n")
 
 
 def _line(run: Body) -> str:

@@ -39,7 +39,7 @@ def install(
     here, manager = current(ctx), Manager(user)
     manager.check()
     manager.check_rights()
-    release = Path(sys.prefix) if prefix is None else prefix.expanduser().absolute()
+    release = units.release_prefix() if prefix is None else prefix.expanduser().absolute()
     units.check_release(release, user=user)
     written = [path for path, text in manager.files(release).items() if units.write(path, text)]
     if not user:
@@ -47,6 +47,7 @@ def install(
     for path in written:
         here.say(f"wrote {path}")
     manager.systemctl("daemon-reload")
+    manager.enable_updaters()
     if now:
         manager.systemctl("enable", "--now", UNIT)
     _say_what_next(here, manager, changed=manager.unit in written, now=now)
@@ -81,9 +82,13 @@ def uninstall(ctx: typer.Context, user: User = False) -> None:
     here, manager = current(ctx), Manager(user)
     manager.check()
     manager.check_rights()
+    if manager.stop_installation():
+        here.say("stopped an installation that was under way; `btc-ai update status` tells of it")
+    manager.disable_updaters()
     if manager.unit.exists():
         manager.systemctl("disable", "--now", UNIT)
-    paths = [*manager.files(Path(sys.prefix)), manager.gpu]
+    paths = [*manager.files(units.release_prefix()), manager.gpu, manager.slots]
+    paths += manager.updaters
     if not user and units.has_default_config():
         paths.append(SYSTEM_CONFIG)
     removed = [path for path in dict.fromkeys(paths) if _remove(path)]

@@ -18,6 +18,7 @@ Body = dict[str, Any]
 
 ENDED = ("done", "failed", "stopped", "paused")
 PATIENCE_S = 5
+TOPICS = ("training.", "monitoring.sample")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line")]
 Run = Annotated[
@@ -77,7 +78,7 @@ def train(
 def begin(here: Globals, kind: str, body: Body, *, detach: bool, as_json: bool) -> None:
     """Send a command that begins a run, and follow it unless told to `detach`."""
     with connect(here) as client:
-        feed = client.subscribe("training.")
+        feed = client.subscribe(*TOPICS)
         started = client.call(kind, body)
         run = str(started["run"])
         if as_json:
@@ -99,7 +100,7 @@ def watch(ctx: typer.Context, run: Run = None, as_json: Json = False) -> None:
     """Follow a run until it ends; Ctrl-C leaves it going on."""
     here = current(ctx)
     with here.client() as client:
-        feed = client.subscribe("training.")
+        feed = client.subscribe(*TOPICS)
         found = str(client.call("training.show", {"run": run})["run"])
         raise typer.Exit(follow(here, client, feed, found, as_json=as_json))
 
@@ -131,6 +132,9 @@ def _events(client: "Client", feed: "Subscription", run: str, view: "View") -> B
 
     state = client.call("training.show", {"run": run})
     view.run(state)
+    for step in state["steps"]:
+        if step["state"] == "running":
+            view.past(step["position"], _newest(client, run, step))
     events, silent = feed.events(), 0
     while state["state"] not in ENDED:
         event, lost = next(events)
@@ -144,6 +148,8 @@ def _events(client: "Client", feed: "Subscription", run: str, view: "View") -> B
         seen = state
         if lost or (event is None and not silent):
             seen = client.call("training.show", {"run": run})
+        elif event is not None and event.kind == "monitoring.sample":
+            view.sample(event.body)
         elif event is not None and event.body.get("run") == run:
             if event.kind == "training.progress":
                 view.progress(event.body)
@@ -156,3 +162,13 @@ def _events(client: "Client", feed: "Subscription", run: str, view: "View") -> B
             state = seen
             view.run(state)
     return state
+
+
+def _newest(client: "Client", run: str, step: Body) -> list[Body]:
+    """As many of a bucket's newest episodes as its curve has."""
+    from btc_ai.cli.views import EPISODES
+
+    after = max(0, step["episode"] - EPISODES)
+    body = {"run": run, "position": step["position"], "after": after}
+    rows: list[Body] = client.call("training.history", body)["rows"]
+    return rows

@@ -11,9 +11,14 @@ from pathlib import Path
 import btc_ai
 from btc_ai.errors import BtcAiError
 from btc_ai.paths import SYSTEM_CONFIG, SYSTEM_UNIT, user_config
+from btc_ai.updates.layout import Layout, own_layout
 
 SYSTEM_DATA, SYSTEM_LOGS = Path("/var/lib/btc-ai"), Path("/var/log/btc-ai")
-_RELEASE = "/opt/btc-ai/current"
+TAKES_UP, LOOKS = "btc-ai-update.service", "btc-ai-autoupdate.path"
+UPDATERS = (TAKES_UP, LOOKS, "btc-ai-autoupdate.service")
+"""Units of an installation in release slots; the first two are enabled."""
+_ROOT = "/opt/btc-ai"
+_RELEASE = f"{_ROOT}/current"
 _HIDDEN = tuple(map(Path, ("/home", "/root", "/run/user", "/tmp", "/var/tmp")))
 _NO_SYSTEMD = (
     "systemd does not run here; run the daemon in the background with `btc-ai daemon start`, or "
@@ -54,7 +59,9 @@ class Manager:
     def files(self, prefix: Path) -> dict[Path, str]:
         """What `install` writes, by path: units that run the release in `prefix`."""
         if self.user:
-            return {self.unit: _template("btc-ai-user.service", prefix)}
+            slots = {self.slots: "btc-ai-slots-user.conf"} if _is_slots(prefix) else {}
+            files = {self.unit: "btc-ai-user.service", **slots}
+            return {path: _template(name, prefix) for path, name in files.items()}
         found = {
             self.unit: _template("btc-ai.service", prefix),
             Path("/etc/sysusers.d/btc-ai.conf"): _template("btc-ai.sysusers", prefix),
@@ -62,6 +69,9 @@ class Manager:
         }
         if Path("/dev/nvidiactl").exists():
             found[self.gpu] = _template("btc-ai-gpu.conf", prefix)
+        if _is_slots(prefix):
+            found[self.slots] = _template("btc-ai-slots.conf", prefix)
+            found |= {self.unit.with_name(one): _template(one, prefix) for one in UPDATERS}
         return found
 
     @property
@@ -75,6 +85,41 @@ class Manager:
     def gpu(self) -> Path:
         """Where the drop-in for GPUs is written."""
         return self.unit.with_name(f"{SYSTEM_UNIT.name}.d") / "gpu.conf"
+
+    @property
+    def slots(self) -> Path:
+        """Where the drop-in of an installation in release slots is written."""
+        return self.unit.with_name(f"{SYSTEM_UNIT.name}.d") / "slots.conf"
+
+    @property
+    def updaters(self) -> list[Path]:
+        """Where the units that install releases are written."""
+        return [] if self.user else [self.unit.with_name(one) for one in UPDATERS]
+
+    def enable_updaters(self) -> None:
+        """Take an installation up after a restart of the machine, and look for requests."""
+        if all(one.exists() for one in self.updaters) and self.updaters:
+            self.systemctl("enable", TAKES_UP, LOOKS)
+            self.systemctl("start", LOOKS)
+
+    def stop_installation(self) -> bool:
+        """Stop an installation of a release, which would start the service; say whether one ran."""
+        state = self.systemctl("show", "--value", "--property=ActiveState", TAKES_UP).strip()
+        if state in ("inactive", "failed"):
+            return False
+        self.systemctl("stop", TAKES_UP)
+        return True
+
+    def disable_updaters(self) -> None:
+        """The contrary of `enable_updaters`."""
+        if there := [one.name for one in self.updaters if one.exists()]:
+            self.systemctl("disable", "--now", *there)
+
+
+def release_prefix() -> Path:
+    """The environment that a unit is to run: this one, or whatever release is current."""
+    layout, slots = own_layout()
+    return layout.current if slots else Path(sys.prefix)
 
 
 def run(*command: str) -> str:
@@ -99,6 +144,7 @@ def default_system_config() -> str:
         "DATA_DIR": SYSTEM_DATA / "Data",
         "LOG_DIR": SYSTEM_LOGS,
         "KEYS_DIR": SYSTEM_DATA / "Keys",
+        "BACKUPS_DIR": SYSTEM_DATA / "Backups",
     }
     values = default_config().model_dump(mode="json")
     values |= {key: str(path) for key, path in folders.items()}
@@ -130,7 +176,7 @@ def check_release(prefix: Path, *, user: bool) -> None:
     if user:
         return
     used = [daemon, (prefix / "bin/python").resolve()]
-    if prefix == Path(sys.prefix):
+    if prefix.resolve() == Path(sys.prefix).resolve():
         used.append(Path(btc_ai.__file__))
     for path in used:
         if not _open_to_all(path):
@@ -152,8 +198,12 @@ def _template(name: str, prefix: Path) -> str:
     folder = next((one for one in folders if (one / name).is_file()), None)
     if folder is None:
         raise BtcAiError(f"this installation lacks {name}; install BTC-AI again")
-    text = (folder / name).read_text(encoding="utf-8")
-    return text.replace(_RELEASE, str(prefix))
+    text = (folder / name).read_text(encoding="utf-8").replace(_RELEASE, str(prefix))
+    return text.replace(_ROOT, str(prefix.parent)) if _is_slots(prefix) else text
+
+
+def _is_slots(prefix: Path) -> bool:
+    return prefix.name == "current" and Layout(prefix.parent).controller.is_file()
 
 
 def has_default_config() -> bool:

@@ -1,11 +1,11 @@
-"""How a run is shown while it trains: bars on a terminal, lines in a pipe, JSON for programs."""
+"""How a run is shown while it trains: lines in a pipe, JSON for programs; `bars` on a terminal."""
 
 import sys
 import time
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from btc_ai.cli.context import print_json
 from btc_ai.cli.tables import duration, memory_words, number, summary
@@ -14,8 +14,9 @@ from btc_ai.cli.transfer_words import news, transfer_words
 Body = dict[str, Any]
 
 LINE_EVERY_S = 2.0
-WIDE = 96
 DROPPED_FIRST = ("speed", "loss", "pf", "win")
+EPISODES = 48
+"""How many of the newest a curve of text has."""
 
 
 class View(Protocol):
@@ -30,6 +31,12 @@ class View(Protocol):
     def memory(self, body: Body) -> None:
         """What was done when memory ran short."""
 
+    def past(self, position: int, rows: Iterable[Body]) -> None:
+        """The newest episodes of a bucket, before any that `progress` tells."""
+
+    def sample(self, body: Body) -> None:
+        """The machine, each UPDATE_INTERVAL seconds."""
+
     def close(self) -> None:
         """Leave the terminal as it should be; may be called twice."""
 
@@ -40,12 +47,20 @@ def make_view(*, as_json: bool, quiet: bool) -> View:
         return JsonView()
     console = Console(highlight=False)
     if console.is_terminal and not quiet:
+        from btc_ai.cli.bars import BarView
+
         return BarView(console)
     return LineView(console, quiet=quiet)
 
 
 class _Plain:
-    """A view with nothing to clean up."""
+    """A view without curves and without a machine, and with nothing to clean up."""
+
+    def past(self, position: int, rows: Iterable[Body]) -> None:
+        """Nothing: what is past has been said."""
+
+    def sample(self, body: Body) -> None:
+        """Nothing: what is said is of the run."""
 
     def close(self) -> None:
         """Nothing to clean up."""
@@ -118,76 +133,6 @@ class LineView(_Plain):
         if not self._quiet:
             self._console.print(text, soft_wrap=True, markup=False)
             sys.stdout.flush()
-
-
-class BarView:
-    """One progress bar a bucket."""
-
-    def __init__(self, console: Console) -> None:
-        """Take over the lines below."""
-        self._console = console
-        self._bars: dict[int, TaskID] = {}
-        self._said: set[tuple[int, str]] = set()
-        self._progress = Progress(
-            TextColumn("{task.fields[bucket]}"),
-            BarColumn(bar_width=10 if console.width >= WIDE else 6),
-            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
-            TextColumn("{task.fields[words]}", markup=False),
-            console=console,
-        )
-        self._open = True
-        self._progress.start()
-
-    def close(self) -> None:
-        """Stop drawing."""
-        if self._open:
-            self._open = False
-            self._progress.stop()
-
-    def run(self, state: Body) -> None:
-        """Draw the buckets as they are; at the end print the summary."""
-        for step in state["steps"]:
-            bar = self._bar(step)
-            self._news(step)
-            said = step["state"] + transfer_words(step)
-            if step["state"] in ("running", "done") and step["metrics"]:
-                said = self._words(step)
-            done = step["episodes"] if step["state"] == "done" else step["episode"]
-            self._progress.update(bar, completed=done, words=said)
-        if state["state"] == "done":
-            self.close()
-            self._console.print("", summary(state, self._console.width), sep="\n")
-        elif state["state"] not in ("running", "queued"):
-            self._progress.console.print(f"run {state['run']}: {state['state']}", markup=False)
-
-    def _news(self, step: Body) -> None:
-        for name, text in news(step).items():
-            if (step["position"], name) not in self._said:
-                self._said.add((step["position"], name))
-                self._progress.console.print(f"{step['bucket']}: {text}", markup=False)
-
-    def _bar(self, step: Body) -> TaskID:
-        if step["position"] not in self._bars:
-            self._bars[step["position"]] = self._progress.add_task(
-                "", total=step["episodes"], bucket=step["bucket"], words=""
-            )
-        return self._bars[step["position"]]
-
-    def progress(self, body: Body) -> None:
-        """Move the bucket's bar."""
-        bar = self._bars.get(body["position"])
-        if bar is not None:
-            self._progress.update(bar, completed=body["episode"], words=self._words(body))
-
-    def memory(self, body: Body) -> None:
-        """Put a line above the bars."""
-        self._progress.console.print(f"{body['bucket']}: {memory_words(body)}", markup=False)
-
-    def _words(self, body: Body) -> str:
-        names = max(len(task.fields["bucket"]) for task in self._progress.tasks)
-        count = len("{0}/{0}".format(body["metrics"]["episodes"]))
-        bar = 10 if self._console.width >= WIDE else 6
-        return words(body, room=self._console.width - names - bar - count - 3)
 
 
 def words(body: Body, *, room: int = 100) -> str:

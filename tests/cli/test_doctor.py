@@ -150,6 +150,7 @@ def test_folders_and_files_that_this_user_cannot_write(house: House) -> None:
         "wrong DATA_DIR cannot be made: Permission denied",
         "wrong LOG_DIR cannot be written: Permission denied",
         "ok KEYS_DIR can be written",
+        "wrong BACKUPS_DIR cannot be made: Permission denied",
     ]
     if os.geteuid() == 0:  # else what this user made is nobody else's
         models.chmod(0o755)
@@ -158,6 +159,7 @@ def test_folders_and_files_that_this_user_cannot_write(house: House) -> None:
             "wrong DATA_DIR cannot be made: Permission denied",
             "ok LOG_DIR is the service's to write",
             "ok KEYS_DIR can be written",
+            "ok BACKUPS_DIR is the service's to write",
         ]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import House
+from tests.conftest import House, open_house
 
 SAMPLE = ("train", "--market", "sample")
 
@@ -17,6 +17,14 @@ SAMPLE = ("train", "--market", "sample")
 def running(house: House) -> House:
     house.run("daemon", "start")
     return house
+
+
+@pytest.fixture(scope="module")
+def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """A daemon that is never given anything to do."""
+    with open_house(tmp_path_factory.mktemp("idle")) as house:
+        house.run("daemon", "start")
+        yield house
 
 
 @pytest.mark.parametrize(
@@ -45,9 +53,9 @@ def running(house: House) -> House:
         (("--episodes", "9" * 30), 2, "--episodes"),
     ],
 )
-def test_options(running: House, arguments: tuple[str, ...], code: int, says: str) -> None:
-    assert says in " ".join(running.run("train", *arguments, code=code).split())
-    assert running.json("runs") == []
+def test_options(idle: House, arguments: tuple[str, ...], code: int, says: str) -> None:
+    assert says in " ".join(idle.run("train", *arguments, code=code).split())
+    assert idle.ask("training.runs")["runs"] == []
 
 
 @pytest.mark.parametrize("command", ["status", "runs", "show", "watch", "stop", "pause"])
@@ -148,7 +156,7 @@ def small_disk(house: House) -> Iterator[Path]:
 
 @pytest.mark.slow
 def test_a_full_disk_then_resume(house: House, small_disk: Path) -> None:
-    arguments = (*SAMPLE, "--bucket", "Short", "--episodes", "12")
+    arguments = (*SAMPLE, "--bucket", "Short", "--episodes", "6")
     filler = small_disk / "filler"
     filler.write_bytes(bytes(880 * 1024))
     text = house.run(*arguments, code=1)
@@ -165,7 +173,7 @@ def test_a_full_disk_then_resume(house: House, small_disk: Path) -> None:
 
 def test_a_run_that_failed_at_once_does_not_stand_in_the_way(house: House) -> None:
     house.configure(BUFFER_SIZE=20_000)
-    house.run(*SAMPLE, "--bucket", "Scalping", "--episodes", "40", "--detach")
+    house.run(*SAMPLE, "--bucket", "Scalping", "--episodes", "100", "--detach")
     house.wait_for(lambda: house.episode() >= 2)
     house.run("stop")
     stopped = house.json("show")
@@ -175,6 +183,14 @@ def test_a_run_that_failed_at_once_does_not_stand_in_the_way(house: House) -> No
     text = house.run("train", "--resume", "--detach")
     assert f"takes up run {stopped['run']} at Scalping" in text
     assert "stopped" in house.run("stop")
+
+
+@pytest.fixture(scope="module")
+def training(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """A daemon with a run."""
+    with open_house(tmp_path_factory.mktemp("training")) as house:
+        house.run(*SAMPLE, "--bucket", "Short", "--episodes", "1", "--detach")
+        yield house
 
 
 @pytest.mark.parametrize(
@@ -187,9 +203,8 @@ def test_a_run_that_failed_at_once_does_not_stand_in_the_way(house: House) -> No
         (("show", ""), 1, "there is no run ''"),
     ],
 )
-def test_more_options(running: House, arguments: tuple[str, ...], code: int, says: str) -> None:
-    running.run(*SAMPLE, "--bucket", "Short", "--episodes", "1", "--detach")
-    assert says in " ".join(running.run(*arguments, code=code).split())
+def test_more_options(training: House, arguments: tuple[str, ...], code: int, says: str) -> None:
+    assert says in " ".join(training.run(*arguments, code=code).split())
 
 
 def test_missing_candles_leave_no_run_behind(running: House) -> None:

@@ -17,7 +17,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """A house with models of two buckets on the sample market."""
     with open_house(tmp_path_factory.mktemp("trained")) as house:
         house.configure(BUFFER_SIZE=10_000)
-        house.run("train", *SAMPLE, "--sequence", "Short", "Medium", "--episodes", "15")
+        house.run("train", *SAMPLE, "--sequence", "Short", "Medium", "--episodes", "5")
         yield house
 
 
@@ -89,7 +89,7 @@ def test_following_shows_a_signal_for_each_new_candle(trained: House) -> None:
 
 
 def _followers(house: House) -> int:
-    plugins = house.json("daemon", "status")["plugins"]
+    plugins = house.ask("daemon.status")["plugins"]
     status = next(one["status"] for one in plugins if one["name"] == "signal")
     return int(status["following"])
 

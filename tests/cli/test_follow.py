@@ -1,6 +1,6 @@
 """`follow` against a daemon's answers and events in an awkward order."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -30,6 +30,12 @@ class Seen:
 
     def memory(self, note: Body) -> None:
         self.states.append("memory")
+
+    def past(self, position: int, rows: Iterable[Body]) -> None:
+        self.states.append(f"past {position}")
+
+    def sample(self, body: Body) -> None:
+        self.states.append("sample")
 
     def close(self) -> None:
         pass

@@ -31,7 +31,7 @@ def test_reload_names_what_changed(running: House) -> None:
         "SEED: in force for jobs that begin from now on",
         "LOG_DIR: waits for `btc-ai daemon restart`",
     ]
-    assert "changes wait for a restart settings=LOG_DIR\n" in log(running)
+    assert "changes wait for a restart settings=LOG_DIR " in log(running)
     status = running.json("daemon", "status")
     assert status["data_dir"] == str(running.root / "Candles")
     assert status["log_dir"] != str(running.root / "Other")

@@ -58,7 +58,7 @@ def test_a_study_outlives_the_daemon_and_ends_in_a_table_and_a_page(small: House
 
 def test_a_study_can_be_stopped(small: House) -> None:
     study = small.json("study", "transfer", *SMALL, "--detach")["study"]
-    small.wait_for(lambda: small.json("study", "show", study)["state"] == "running")
+    small.wait_for(lambda: small.ask("study.show", study=study)["state"] == "running")
     assert "stopped" in small.run("study", "stop", study)
     assert small.json("study", "list")[0]["state"] == "stopped"
     assert "has a page once it is done" in small.run("study", "report", study, code=1)

@@ -11,7 +11,11 @@ RUN = ("train", "--market", "sample", "--bucket", "Scalping", "--episodes", "40"
 
 
 def _worker_is(house: House, state: str) -> bool:
-    return [one["state"] for one in house.json("daemon", "status")["workers"]] == [state]
+    return [one["state"] for one in house.ask("daemon.status")["workers"]] == [state]
+
+
+def _restarts(house: House) -> int:
+    return sum(house.ask("training.show")["steps"][0]["restarts"].values())
 
 
 @pytest.mark.slow
@@ -44,7 +48,7 @@ def test_deaths_are_tallied_by_cause_and_continue_forgets_them(house: House) -> 
         house.wait_for(lambda: house.worker_pids and _worker_is(house, "running"))
         os.kill(house.worker_pids[0], number)
         house.wait_for(lambda: not house.worker_pids)
-    house.wait_for(lambda: sum(house.json("show")["steps"][0]["restarts"].values()) == 3)
+    house.wait_for(lambda: _restarts(house) == 3)
     causes = {"signal SIGKILL": 2, "signal SIGSEGV": 1}
     assert house.json("show")["steps"][0]["restarts"] == causes
     assert "restarts: 2 × signal SIGKILL, 1 × signal SIGSEGV" in house.run("show")
@@ -53,7 +57,7 @@ def test_deaths_are_tallied_by_cause_and_continue_forgets_them(house: House) -> 
         house.wait_for(lambda: house.worker_pids)
         os.kill(house.worker_pids[0], signal.SIGKILL)
         house.wait_for(lambda: not house.worker_pids)
-    house.wait_for(lambda: house.json("show")["state"] == "failed")
+    house.wait_for(lambda: house.ask("training.show")["state"] == "failed")
     shown = house.json("show")
     assert "died too often (4 × signal SIGKILL, 1 × signal SIGSEGV)" in shown["error"]
     assert sum(shown["steps"][0]["restarts"].values()) == 5
@@ -65,7 +69,7 @@ def test_deaths_are_tallied_by_cause_and_continue_forgets_them(house: House) -> 
 @pytest.mark.slow
 def test_a_worker_that_is_granted_little_memory_makes_do_or_says_so(house: House) -> None:
     """How far it gets with so little depends on the versions installed; that none dies does not."""
-    house.configure(SUPERVISION={"WORKER_MEMORY_MB": 560}, BATCH_SIZE=256, USE_GPU=False)
+    house.configure(SUPERVISION={"WORKER_MEMORY_MB": 490}, BATCH_SIZE=256, USE_GPU=False)
     text = house.run(*RUN[:-3], "3", code=None)
     shown = house.json("show")
     (step,) = shown["steps"]

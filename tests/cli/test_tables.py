@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from btc_ai.cli.bars import BarView
 from btc_ai.cli.tables import COLUMNS, summary
-from btc_ai.cli.views import BarView
 
 RESULT = {
     "net_bps_per_bar": -0.0977, "total_return": -0.1424, "sharpe": -12.59, "max_drawdown": 0.176,
@@ -62,7 +62,11 @@ def test_bars_keep_bucket_episode_and_time_left(width: int) -> None:
         "episodes": 100, "reward": -0.11, "loss": 0.44, "win_rate": 0.43, "profit_factor": 0.66,
         "bars_per_second": 107_000.0,
     }  # fmt: skip
+    view.past(0, [{"reward": -0.3}, {"reward": -0.2}])
+    gpu = {"index": 1, "utilisation": None, "memory": 0.9}
+    view.sample({"host": {"cpu": 0.25, "memory": 0.5}, "gpus": [gpu]})
     view.progress({"position": 0, "episode": 13, "metrics": metrics, "eta_s": 300.0})
+    view._live.refresh()
     view.close()
     text = str(console.file.getvalue())  # type: ignore[attr-defined]  # a StringIO, from above
     last = text[text.rindex("Scalping") :]
@@ -71,3 +75,6 @@ def test_bars_keep_bucket_episode_and_time_left(width: int) -> None:
         assert said in last
     assert ("loss 0.440" in last) == (width >= 80)
     assert ("107k bars/s" in last) == (width >= 96)
+    assert ("▁▅█" in last) == (width == 140)
+    assert "CPU ██────── 25%" in text and "CPU" not in last
+    assert ("GPU 1 ──────── 0%   its memory ███████─ 90%" in text) == (width >= 96)

@@ -4,7 +4,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -38,6 +38,15 @@ def test_a_run_ends_with_models_metrics_and_a_summary(house: House) -> None:
     assert "done" in house.run("status")
 
 
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """A house in which all but the first run wait."""
+    with open_house(tmp_path_factory.mktemp("busy")) as house:
+        house.configure(BUFFER_SIZE=50_000)
+        house.run(*SAMPLE, "--bucket", "Long", "--episodes", "100", "--detach")
+        yield house
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -47,18 +56,17 @@ def test_a_run_ends_with_models_metrics_and_a_summary(house: House) -> None:
         ("--sequence", "Short", "--no-transfer", "--sequence", "Medium", "--episodes", "1"),
     ],
 )
-def test_the_sequence_may_stand_anywhere(house: House, arguments: tuple[str, ...]) -> None:
-    house.run("data", "sample")
-    lines = house.run(*SAMPLE, *arguments, "--detach", "--json").splitlines()
+def test_the_sequence_may_stand_anywhere(busy: House, arguments: tuple[str, ...]) -> None:
+    lines = busy.run(*SAMPLE, *arguments, "--detach", "--json").splitlines()
     started = next(json.loads(line) for line in lines if line.startswith("{"))
-    shown = house.json("show", started["run"])
+    shown = busy.json("show", started["run"])
     assert [step["bucket"] for step in shown["steps"]] == ["Short", "Medium"]
     assert not shown["transfer"]
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_does_not(house: House) -> None:
     for seed in ("3", "3", "4"):
-        house.run(*SAMPLE, "--bucket", "Short", "--episodes", "2", "--seed", seed)
+        house.run(*SAMPLE, "--bucket", "Short", "--episodes", "1", "--seed", seed)
     runs = [run["run"] for run in house.json("runs")]
     other, again, first = [house.weights(run) for run in runs]
     assert first == again != other
@@ -95,7 +103,7 @@ def _restart(house: House) -> None:
     house.run("daemon", "restart")
 
 
-LONG_RUN = (*SAMPLE, "--sequence", "Scalping", "Short", "--episodes", "45")
+LONG_RUN = (*SAMPLE, "--sequence", "Scalping", "Short", "--episodes", "12")
 
 
 @pytest.fixture(scope="module")
@@ -111,9 +119,9 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 @pytest.mark.parametrize(
     "fault",
     [
-        _kill_worker,
+        pytest.param(_kill_worker, marks=pytest.mark.soak),
         _kill_daemon,
-        _pause_and_continue,
+        pytest.param(_pause_and_continue, marks=pytest.mark.soak),
         *(pytest.param(one, marks=pytest.mark.soak) for one in (_stop_and_resume, _restart)),
     ],
 )
@@ -122,24 +130,25 @@ def test_a_run_goes_on_bit_identical_after(
 ) -> None:
     house.configure(BUFFER_SIZE=8192)
     house.run(*LONG_RUN, "--detach")
-    for at in (4, 50):
+    for at in (4, 16):
         house.wait_for(lambda at=at: house.episode() >= at)
         fault(house)
     house.run("watch")
     assert house.weights() == undisturbed
     rows = [step["history"] for step in house.json("show", "--history")["steps"]]
-    assert [[row["episode"] for row in one] for one in rows] == [list(range(1, 46))] * 2
+    assert [[row["episode"] for row in one] for one in rows] == [list(range(1, 13))] * 2
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_a_run_goes_on_bit_identical_after_its_plugin_has_died(
     house: House, undisturbed: list[str]
 ) -> None:
     house.configure(BUFFER_SIZE=8192, PLUGINS={"training": {"ISOLATION": "process"}})
     house.run(*LONG_RUN, "--detach")
-    for at in (4, 50):
+    for at in (4, 16):
         house.wait_for(lambda at=at: house.episode() >= at)
-        [worker], pid = house.worker_pids, house.json("plugins", "info", "training")["pid"]
+        [worker], pid = house.worker_pids, house.ask("daemon.plugin", plugin="training")["pid"]
         os.kill(pid, signal.SIGKILL)
         house.wait_for(lambda pid=pid: _ready_again(house, pid))
         assert worker not in house.worker_pids
@@ -148,7 +157,7 @@ def test_a_run_goes_on_bit_identical_after_its_plugin_has_died(
 
 
 def _ready_again(house: House, pid: int) -> bool:
-    found = house.json("plugins", "info", "training")
+    found = house.ask("daemon.plugin", plugin="training")
     return bool(found["state"] == "ready" and found["pid"] != pid)
 
 
@@ -203,7 +212,7 @@ def test_resume_of_a_bucket_trains_its_latest_model_further(house: House) -> Non
 
 def test_resume_takes_up_the_bucket_and_then_the_rest(house: House) -> None:
     house.configure(BUFFER_SIZE=20_000)
-    house.run(*SAMPLE, "--sequence", "Scalping", "Short", "--episodes", "20", "--detach")
+    house.run(*SAMPLE, "--sequence", "Scalping", "Short", "--episodes", "8", "--detach")
     house.wait_for(lambda: house.episode() >= 2)
     house.run("stop")
     house.configure(BUFFER_SIZE=2048)
@@ -218,7 +227,7 @@ def test_resume_takes_up_the_bucket_and_then_the_rest(house: House) -> None:
 
 def test_watch_survives_a_restart_of_the_daemon(house: House) -> None:
     house.configure(BUFFER_SIZE=20_000)
-    house.run(*SAMPLE, "--bucket", "Scalping", "--episodes", "30", "--detach")
+    house.run(*SAMPLE, "--bucket", "Scalping", "--episodes", "10", "--detach")
     watching = house.popen("watch", "--json")
     house.wait_for(lambda: house.episode() >= 2)
     house.run("daemon", "restart")

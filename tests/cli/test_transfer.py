@@ -19,7 +19,7 @@ BUCKETS = {
     "A": {"MIN_HORIZON": 2, "MAX_HORIZON": 20, "FEATURES": ["price", "rsi"]},
     "B": {"MIN_HORIZON": 4, "MAX_HORIZON": 40, "FEATURES": ["price", "macd"]},
 }
-ON_REQUEST = ("transfer", "--from", "A", "--to", "B", "--episodes", "24")
+ON_REQUEST = ("transfer", "--from", "A", "--to", "B", "--episodes", "12")
 
 
 def configure(house: House) -> None:
@@ -127,7 +127,7 @@ def test_a_harmful_source_is_rolled_back_and_the_twin_is_the_model(two: House) -
     again = step_of(two)
     assert again["verdict"] == step["verdict"]
     assert latest(two, "B") == first, "on request, a bucket keeps the model that it has"
-    two.run("train", "--market", "sample", "--bucket", "B", "--episodes", "24", "--no-transfer")
+    two.run("train", "--market", "sample", "--bucket", "B", "--episodes", "12", "--no-transfer")
     assert two.weights() == [again["outcome"]["weights_sha256"]], "the twin is a run from scratch"
 
 
@@ -136,6 +136,14 @@ def test_a_transfer_that_makes_the_run_diverge_is_rolled_back(two: House) -> Non
     turn_around(latest(two, "A"), factor=1e38)
     text = two.run(*ON_REQUEST, "--kind", "weights")
     assert "B: transfer rolled back: B diverged in episode 1" in text
+    (told,) = [
+        one["body"]
+        for one in two.ask("daemon.events", source="training", limit=1000)["events"]
+        if one["kind"] == "training.diverged"
+    ]
+    assert (told["bucket"], told["arm"]) == ("B", "main") and "diverged in episode 1" in told[
+        "text"
+    ]
     step = step_of(two)
     assert step["verdict"]["decision"] == "rolled_back"
     assert latest(two, "B").name.endswith("-scratch")
@@ -162,6 +170,7 @@ def kill_both_workers(house: House) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_kills_and_pauses_of_both_arms_change_neither_verdict_nor_model(two: House) -> None:
     two.run(*ON_REQUEST, "--kind", "weights")
     undisturbed = step_of(two)
@@ -209,6 +218,7 @@ def test_a_target_in_training_is_refused_and_its_run_goes_on(two: House) -> None
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_a_study_decides_before_the_bucket_is_trained_and_survives_the_daemon(two: House) -> None:
     two.configure(KNOWLEDGE_TRANSFER={"TRANSFER_VERIFY": "study", "STUDY_SEEDS": 2})
     two.run(*ON_REQUEST[:-1], "2", "--detach")

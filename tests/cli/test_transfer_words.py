@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from btc_ai.cli.bars import BarView
 from btc_ai.cli.transfer import _decision
 from btc_ai.cli.transfer_words import joined, lineage_lines, news, transfer_words, verdict_words
-from btc_ai.cli.views import BarView, LineView, View
+from btc_ai.cli.views import LineView, View
 
 IMPACT = {"difference": -0.25, "low": -0.5, "high": -0.125}
 PLAN = {"kinds": ["weights", "horizons"], "source": "A", "matched": ["price"], "new": ["macd"]}

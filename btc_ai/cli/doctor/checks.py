@@ -3,7 +3,15 @@
 import dataclasses
 from collections.abc import Iterator
 
-from btc_ai.cli.doctor import candles, folders, installation, machine, running, settings
+from btc_ai.cli.doctor import (
+    candles,
+    folders,
+    installation,
+    machine,
+    running,
+    settings,
+    updating,
+)
 from btc_ai.cli.doctor.findings import Check, Finding, Look, warning, wrong
 from btc_ai.errors import BtcAiError
 
@@ -30,6 +38,7 @@ CHECKS = (
     Check("limits", machine.limits, needs_config=False),
     Check("daemon", running.daemon, needs_config=False),
     Check("errors", running.errors),
+    Check("updates", updating.updates),
 )
 
 

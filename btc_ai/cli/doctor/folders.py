@@ -15,7 +15,7 @@ KEPT_FILES = ("journal.sqlite3", "trials.jsonl", "transfers.jsonl", "btc_ai.log"
 
 
 def _folders(look: Look) -> dict[str, Path]:
-    names = ("MODELS_DIR", "DATA_DIR", "LOG_DIR", "KEYS_DIR")
+    names = ("MODELS_DIR", "DATA_DIR", "LOG_DIR", "KEYS_DIR", "BACKUPS_DIR")
     return {name: getattr(look.config, name) for name in names}
 
 

@@ -2,14 +2,18 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 from btc_ai import __version__
 from btc_ai.cli.doctor.findings import Finding, Look, ok, warning
+from btc_ai.logs.files import ERRORS
+from btc_ai.logs.layout import Layout
+from btc_ai.logs.opening import open_log
+from btc_ai.logs.query import Query, Search
+from btc_ai.logs.reading import Reader
 
 LATELY_S = 24 * 3600.0
-TAIL = 1 << 18
-STAMP = "%Y-%m-%d %H:%M:%S"
 
 
 def daemon(look: Look) -> Iterator[Finding]:
@@ -39,38 +43,24 @@ def daemon(look: Look) -> Iterator[Finding]:
 
 def errors(look: Look) -> Iterator[Finding]:
     """Nothing of level ERROR was logged in the last day."""
-    path = look.config.LOG_DIR / "error.log"
-    if path.is_file() and path.stat().st_size and not _is_dated(look.config.LOGGING.LOG_FORMAT):
-        text = "cannot tell of when its errors are: LOGGING.LOG_FORMAT does not begin with the date"
-        yield warning(text, path, todo="read it by hand, or let it begin with %(asctime)s")
+    folder, layout = look.config.LOG_DIR, Layout(look.config.LOGGING.LOG_FORMAT)
+    path, since = folder / ERRORS, time.time() - LATELY_S
+    try:
+        log = open_log(folder, ERRORS, since)
+    except OSError as error:
+        yield warning(f"cannot be read: {error.strerror}", folder, todo="mend its permissions")
         return
-    lines = _records(path)
-    since = time.strftime(STAMP, time.localtime(time.time() - LATELY_S))
-    late = [line for line in lines if line[: len(since)] >= since]
-    if late:
-        text = f"{len(late)} errors in the last 24 hours; the last: {late[-1][:200]}"
-        yield warning(text, path, todo="read them, with what stands before them in btc_ai.log")
+    query = Query(since=since if layout.has_time else None)
+    with closing(log):
+        late = [one.text for one in Search(log, Reader(layout), query).all()]
+    for problem in log.problems:
+        yield warning(problem, path, todo="mend its permissions, or remove it")
+    if late and not layout.has_time:
+        text = "cannot tell of when its errors are: LOGGING.LOG_FORMAT does not say"
+        yield warning(text, path, todo="read it by hand, or add %(asctime)s to LOG_FORMAT")
+    elif late:
+        last = late[-1].partition("\n")[0][:200]
+        text = f"{len(late)} errors in the last 24 hours; the last: {last}"
+        yield warning(text, path, todo="`btc-ai logs --explain --source error --days 1`")
     else:
         yield ok("no errors in the last 24 hours", path)
-
-
-def _records(path: Path) -> list[str]:
-    """The records at the end of a log that begin with date and time, as LOG_FORMAT has them."""
-    if not path.is_file():
-        return []
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - TAIL))
-        lines = file.read().decode(errors="replace").splitlines()
-    return [line for line in lines if _is_stamped(line)]
-
-
-def _is_dated(layout: str) -> bool:
-    return layout == "json" or layout.startswith("%(asctime)s")
-
-
-def _is_stamped(line: str) -> bool:
-    try:
-        time.strptime(line[:19], STAMP)
-    except ValueError:
-        return False
-    return True
