@@ -4,12 +4,17 @@ import fcntl
 import os
 from pathlib import Path
 
+import psutil
+
 from btc_ai.errors import BtcAiError
 
 BY_A_DAEMON = (
     "another daemon (process {holder}) already uses {what}; "
     "stop it with `btc-ai daemon stop`, or use it"
 )
+
+CLOCK_S = 2.0
+"""How far the kernel's time of a process's start may lie from that of a file."""
 
 
 class Lock:
@@ -38,6 +43,23 @@ class Lock:
     def release(self) -> None:
         """Let go."""
         os.close(self._descriptor)
+
+
+def was_left(path: Path) -> bool:
+    """Whether a process has held the lock and has ended, without touching the lock.
+
+    False where that cannot be told: no lock there, or one that this user may not read.
+    """
+    try:
+        holder, taken = int(path.read_text()), path.stat().st_mtime
+    except (OSError, ValueError):
+        return False
+    try:
+        return psutil.Process(holder).create_time() > taken + CLOCK_S  # another with that number
+    except psutil.NoSuchProcess:
+        return True
+    except psutil.Error:
+        return False
 
 
 def _unwritable(folder: Path, error: OSError) -> BtcAiError:

@@ -11,7 +11,7 @@ import pytest
 
 from btc_ai.daemon.private import make_private
 from btc_ai.errors import BtcAiError
-from btc_ai.lock import Lock
+from btc_ai.lock import Lock, was_left
 from tests.daemon.conftest import REPOSITORY
 from tests.test_config import NOBODY, as_nobody
 
@@ -48,6 +48,19 @@ def test_second_taker_is_told_who_holds_it(tmp_path: Path, holder: "subprocess.P
     lock = Lock(tmp_path / "lock", "the models")
     assert (tmp_path / "lock").read_text() == f"{os.getpid()}\n"
     lock.release()
+
+
+def test_lock_that_was_left(tmp_path: Path, holder: "subprocess.Popen[str]") -> None:
+    lock = tmp_path / "lock"
+    assert not was_left(lock) and not was_left(tmp_path / "none")
+    holder.kill()
+    holder.wait()
+    assert was_left(lock)
+    Lock(lock, "it").release()
+    os.utime(lock, (0, 0))
+    assert was_left(lock), "another process got its holder's number"
+    lock.write_text("?")
+    assert not was_left(lock)
 
 
 def test_released_lock_can_be_taken(tmp_path: Path) -> None:

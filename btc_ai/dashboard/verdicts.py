@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from btc_ai.api.service import Body
 from btc_ai.history.answers import BucketRow, EventRow
+from btc_ai.history.queries import INTERRUPTED
 
 Level = Literal["good", "neutral", "warning", "bad"]
 
@@ -16,6 +17,7 @@ STATES: dict[str, tuple[str, Level]] = {
     "paused": ("paused; it goes on with Continue", "warning"),
     "stopped": ("stopped; it goes on with Continue", "warning"),
     "failed": ("failed", "bad"),
+    INTERRUPTED: ("interrupted; it goes on when the daemon starts", "warning"),
 }
 ALERTS = (
     "monitoring.alert", "daemon.worker", "training.diverged", "training.memory", "plugin.state",

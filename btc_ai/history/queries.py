@@ -1,7 +1,8 @@
 """What can be asked of the history. Each answer is a dataclass of plain values, fit for JSON."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -28,6 +29,11 @@ from btc_ai.history.database import (
     open_read_only,
 )
 from btc_ai.history.rows import UNKNOWN_SEED
+from btc_ai.lock import was_left
+from btc_ai.paths import models_lock_file
+
+INTERRUPTED = "interrupted"
+"""The state of what was in training when its daemon ended: it goes on when one starts."""
 
 
 class UnknownRunError(HistoryError):
@@ -42,9 +48,14 @@ class History:
     It may be asked by several threads. Every method raises HistoryError where the database fails.
     """
 
-    def __init__(self, engine: Engine, where: str) -> None:
-        """Over an engine; `open` makes one. where: the database, in words."""
-        self._engine, self._where = engine, where
+    def __init__(
+        self, engine: Engine, where: str, daemon_ended: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Over an engine; `open` makes one. where: the database, in words.
+
+        daemon_ended: whether the daemon that trained into it has ended.
+        """
+        self._engine, self._where, self._daemon_ended = engine, where, daemon_ended
 
     @classmethod
     def open(cls, config: Config, *, read_only: bool = False) -> Self:
@@ -53,7 +64,8 @@ class History:
         read_only: nothing is written into its folder, not even what SQLite itself needs there.
         """
         opened = open_read_only(config) if read_only else open_for_reading(config)
-        return cls(opened, describe(config))
+        lock = models_lock_file(config.MODELS_DIR)
+        return cls(opened, describe(config), lambda: was_left(lock))
 
     def __enter__(self) -> Self:
         """The history itself."""
@@ -102,7 +114,7 @@ class History:
             )
         with self._connect() as connection:
             found = connection.execute(asked.limit(limit).offset(offset)).mappings().all()
-            return _with_buckets(connection, found)
+            return self._as_left(_with_buckets(connection, found))
 
     def run(self, run: str) -> RunRow:
         """One run by its id. Raises UnknownRunError where there is none."""
@@ -114,7 +126,7 @@ class History:
                     f"the history in {self._where} has no run {run[:60]!r}; `btc-ai runs` lists "
                     "what there is"
                 )
-            return _with_buckets(connection, found)[0]
+            return self._as_left(_with_buckets(connection, found))[0]
 
     def find(self, wanted: str | None = None) -> RunRow:
         """The run whose id is, or begins with, `wanted`; None: the newest.
@@ -261,6 +273,12 @@ class History:
         with self._connect() as connection:
             return [row(**one) for one in connection.execute(asked).mappings()]
 
+    def _as_left(self, runs: list[RunRow]) -> list[RunRow]:
+        """Runs as they are: a daemon that was killed could not write down that it trains none."""
+        if not any(one.state == "running" for one in runs) or not self._daemon_ended():
+            return runs
+        return [_interrupted(one) if one.state == "running" else one for one in runs]
+
     @contextmanager
     def _connect(self) -> Iterator[Connection]:
         with database_errors(self._where), self._engine.connect() as connection:
@@ -280,6 +298,13 @@ def _with_buckets(connection: Connection, runs: Sequence[RowMapping]) -> list[Ru
         )
         for run in runs
     ]
+
+
+def _interrupted(run: RunRow) -> RunRow:
+    buckets = [
+        replace(one, state=INTERRUPTED) if one.state == "running" else one for one in run.buckets
+    ]
+    return replace(run, state=INTERRUPTED, buckets=buckets)
 
 
 def _newest(table: Table, by: str) -> "Select[Any]":

@@ -3,6 +3,8 @@
 import gzip
 import json
 import sqlite3
+import subprocess
+import sys
 import time
 from contextlib import closing
 from pathlib import Path
@@ -19,7 +21,7 @@ from btc_ai.dashboard.static import FOLDER
 from btc_ai.dashboard.verdicts import is_drifting
 from btc_ai.history.answers import Series
 from btc_ai.history.unrecorded import NOTE
-from btc_ai.paths import history_file
+from btc_ai.paths import history_file, models_lock_file
 from tests.dashboard.conftest import EPISODES, RUN, Daemon
 
 Body = dict[str, Any]
@@ -56,6 +58,15 @@ def test_the_overview_has_every_bucket_its_verdict_and_what_stands(client: TestC
         ("memory of gpu.0", "bad"),
     ]  # fmt: skip
     assert [one["name"] for one in seen["models"]] == [RUN]
+
+
+def test_what_a_daemon_left_is_interrupted(client: TestClient, root: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        pass
+    models_lock_file(root / "Models").write_text(f"{ended.pid}\n")
+    left = get(client, "/api/overview")["buckets"][1]
+    assert left["verdict"] == "interrupted; it goes on when the daemon starts"
+    assert (left["level"], left["row"]["detail"]["metrics"]["reward"]) == ("warning", 0.4)
 
 
 @pytest.mark.parametrize(("factor", "drifts"), [(-0.02, True), (0.02, False)])

@@ -1,5 +1,8 @@
 """What the history answers, from many rows."""
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +18,8 @@ from btc_ai.history import schema
 from btc_ai.history.curves import read_curve
 from btc_ai.history.database import open_for_writing
 from btc_ai.history.queries import History
-from tests.history.conftest import Book, Bus
+from btc_ai.paths import models_lock_file
+from tests.history.conftest import Book, Bus, run_view, step_view
 
 Open = Callable[..., Book]
 
@@ -131,6 +135,23 @@ def test_times_of_episodes_are_thinned_to_the_last(open_book: Open) -> None:
         few = history.times("abc234", 0, max_points=10)
         assert few[-1] == (40, 1040.0) and few[0] == (4, 1004.0) and len(few) == 10
         assert history.times("nope", 0) == []
+
+
+def test_what_trained_when_its_daemon_ended_is_interrupted(open_book: Open) -> None:
+    book = open_book()
+    steps = (step_view(state="done"), step_view(1, "Short"), step_view(2, "Long", state="waiting"))
+    book.write(Bus().heard("training.run", run_view(*steps)))
+    with book.read() as history:
+        assert (history.run("abc234").state, history.runs()[0].state) == ("running", "running")
+        with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+            pass
+        models_lock_file(book.config.MODELS_DIR).write_text(f"{ended.pid}\n")
+        run = history.run("abc234")
+        assert run.state == "interrupted"
+        assert [one.state for one in run.buckets] == ["done", "interrupted", "waiting"]
+        assert history.runs() == [run] and history.find() == run
+        models_lock_file(book.config.MODELS_DIR).write_text(f"{os.getpid()}\n")
+        assert history.run("abc234").state == "running"
 
 
 def test_samples_are_series(open_book: Open) -> None:

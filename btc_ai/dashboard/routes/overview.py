@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from starlette.requests import Request
 
@@ -13,7 +13,7 @@ from btc_ai.dashboard.parts import Parts
 from btc_ai.dashboard.verdicts import ALERTS, alert_of, is_drifting, verdict_of
 from btc_ai.errors import HistoryError
 from btc_ai.history.answers import BucketRow, EventRow, RunRow
-from btc_ai.history.queries import History
+from btc_ai.history.queries import INTERRUPTED, History
 
 RECENT = 100
 """Runs that are looked through for buckets."""
@@ -31,9 +31,9 @@ async def overview(parts: Parts, request: Request) -> Body:
         in_thread(lambda: look_into(parts.config.MODELS_DIR)),
     )
     problems = list(found.problems)
-    names = list(config.BUCKET_CONFIGS)
+    names, metrics = list(config.BUCKET_CONFIGS), config.MONITORING.METRICS
     try:
-        seen = await parts.store.ask(lambda history: _from_history(history, names))
+        seen = await parts.store.ask(lambda history: _from_history(history, names, metrics))
     except HistoryError as error:
         problems.insert(0, str(error))
         others = dict.fromkeys(one["bucket"] for one in found.models)
@@ -44,10 +44,12 @@ async def overview(parts: Parts, request: Request) -> Body:
     return {**seen, "models": found.models, "problems": problems}
 
 
-def _from_history(history: History, names: list[str]) -> Body:
+def _from_history(history: History, names: list[str], metrics: list[str]) -> Body:
     recent = history.runs(limit=RECENT)
-    run = next((one for one in recent if one.state == "running"), recent[0] if recent else None)
-    rows = _newest_rows(history, run, recent, names)
+    under_way = (one for one in recent if one.state in ("running", INTERRUPTED))
+    run = next(under_way, recent[0] if recent else None)
+    newest = _newest_rows(history, run, recent, names)
+    rows = {name: row and _with_metrics(history, row, metrics) for name, row in newest.items()}
     return {
         "run": asdict(run) if run else None,
         "queued": history.count_runs("queued"),
@@ -70,6 +72,15 @@ def _newest_rows(
         for one in history.runs(bucket=name, limit=1):
             found[name] = next(row for row in one.buckets if row.bucket == name)
     return found
+
+
+def _with_metrics(history: History, row: BucketRow, names: list[str]) -> BucketRow:
+    """Of a bucket that did not come to tell its newest metrics, those of its newest episode."""
+    if row.state != INTERRUPTED or row.detail.get("metrics"):
+        return row
+    found = history.curves(row.run, row.position, names, first=row.episode)
+    metrics = {one.name: one.mean[-1] for one in found if one.arm == row.arm and one.mean}
+    return replace(row, detail={**row.detail, "metrics": metrics})
 
 
 def _glance(name: str, row: BucketRow | None, spark: list[float]) -> Body:

@@ -77,7 +77,7 @@ export function size(mebibytes) {
 
 /** The state of a run or bucket as a level for a pill. @param {string} state */
 export function levelOf(state) {
-  return { done: "good", running: "live", ready: "good", failed: "bad", broken: "bad", paused: "warning", stopped: "warning" }[state] ?? "neutral";
+  return { done: "good", running: "live", ready: "good", failed: "bad", broken: "bad", paused: "warning", stopped: "warning", interrupted: "warning" }[state] ?? "neutral";
 }
 
 /** The colour of a bucket or of the n-th thing. @param {number} index */
