@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Sees to it that tests find what pip does not bring: a systemd to boot, a browser, lnav. Installs
-# Debian's where it may. Without systemd the tests cannot run; without the others some are skipped.
+# Sees to it that tests find what pip does not bring: a systemd to boot, a browser, lnav, PostgreSQL.
+# Installs Debian's where it may. Without systemd the tests cannot run; without the others some are skipped.
 set -uo pipefail
 
 missing=()
@@ -8,6 +8,8 @@ missing=()
 command -v chromium >/dev/null || command -v chromium-browser >/dev/null ||
     command -v google-chrome >/dev/null || missing+=(chromium)
 command -v lnav >/dev/null || missing+=(lnav)
+command -v initdb >/dev/null || compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null ||
+    missing+=(postgresql)
 [ ${#missing[@]} = 0 ] && exit 0
 
 install() {

@@ -83,7 +83,8 @@ class TrainingService:
         runner = self._queue.work(job.id)
         progress, stalled = {}, None
         if isinstance(runner, Runner):
-            progress, stalled = runner.progress, min(runner.stalled.values(), default=None)
+            now = runner.now
+            progress, stalled = now.progress, min(now.stalled.values(), default=None)
         return run_view(self._queue.as_ended(job), progress, stalled)
 
     def _changed(self, job: Job) -> None:
