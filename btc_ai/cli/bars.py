@@ -9,16 +9,18 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
+from btc_ai.cli.episode_words import episode_words
 from btc_ai.cli.sparkline import meter, sparkline
 from btc_ai.cli.tables import memory_words, summary
 from btc_ai.cli.transfer_words import news, transfer_words
-from btc_ai.cli.views import EPISODES, words
 
 Body = dict[str, Any]
 
 WIDE = 96
 CURVE = 24
 """Letters of a curve, at most."""
+EPISODES = 48
+"""How many of the newest a curve has."""
 
 
 class BarView:
@@ -115,7 +117,7 @@ class BarView:
         count = len("{0}/{0}".format(body["metrics"]["episodes"]))
         bar = 10 if self._console.width >= WIDE else 6
         room = self._console.width - names - bar - count - 3
-        said = words(body, room=room)
+        said = episode_words(body, room=room)
         left = room - len(said) - 2
         curve = sparkline(self._curve(body["position"]), min(CURVE, left))
         return f"{said}  {curve}" if left >= 5 else said

@@ -166,7 +166,7 @@ def _events(client: "Client", feed: "Subscription", run: str, view: "View") -> B
 
 def _newest(client: "Client", run: str, step: Body) -> list[Body]:
     """As many of a bucket's newest episodes as its curve has."""
-    from btc_ai.cli.views import EPISODES
+    from btc_ai.cli.bars import EPISODES
 
     after = max(0, step["episode"] - EPISODES)
     body = {"run": run, "position": step["position"], "after": after}

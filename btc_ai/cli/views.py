@@ -7,16 +7,15 @@ from typing import Any, Protocol
 
 from rich.console import Console
 
+from btc_ai.cli.bars import BarView
 from btc_ai.cli.context import print_json
-from btc_ai.cli.tables import duration, memory_words, number, summary
+from btc_ai.cli.episode_words import episode_words
+from btc_ai.cli.tables import memory_words, summary
 from btc_ai.cli.transfer_words import news, transfer_words
 
 Body = dict[str, Any]
 
 LINE_EVERY_S = 2.0
-DROPPED_FIRST = ("speed", "loss", "pf", "win")
-EPISODES = 48
-"""How many of the newest a curve of text has."""
 
 
 class View(Protocol):
@@ -47,8 +46,6 @@ def make_view(*, as_json: bool, quiet: bool) -> View:
         return JsonView()
     console = Console(highlight=False)
     if console.is_terminal and not quiet:
-        from btc_ai.cli.bars import BarView
-
         return BarView(console)
     return LineView(console, quiet=quiet)
 
@@ -121,9 +118,8 @@ class LineView(_Plain):
         if time.monotonic() < self._next and not last:
             return
         self._next = time.monotonic() + LINE_EVERY_S
-        self._say(
-            f"{body['bucket']} {body['episode']}/{body['metrics']['episodes']}  {words(body)}"
-        )
+        episodes = body["metrics"]["episodes"]
+        self._say(f"{body['bucket']} {body['episode']}/{episodes}  {episode_words(body)}")
 
     def memory(self, body: Body) -> None:
         """Say what was done when memory ran short."""
@@ -133,22 +129,3 @@ class LineView(_Plain):
         if not self._quiet:
             self._console.print(text, soft_wrap=True, markup=False)
             sys.stdout.flush()
-
-
-def words(body: Body, *, room: int = 100) -> str:
-    """Reward, loss, win rate, profit factor, speed and time left; in little room not all."""
-    metrics = body["metrics"]
-    parts = {
-        "reward": f"reward {number(metrics['reward'], '+.3f')}",
-        "loss": f"loss {number(metrics['loss'], '.3f')}",
-        "win": f"win {number(metrics['win_rate'], '.0%')}",
-        "pf": f"pf {number(metrics['profit_factor'], '.2f')}",
-    }
-    if metrics.get("bars_per_second"):
-        parts["speed"] = f"{metrics['bars_per_second'] / 1000:.0f}k bars/s"
-    if body.get("eta_s"):
-        parts["left"] = f"{duration(body['eta_s'])} left"
-    for name in DROPPED_FIRST:
-        if len("  ".join(parts.values())) > room:
-            parts.pop(name, None)
-    return "  ".join(parts.values())
