@@ -175,8 +175,6 @@ def rollback(ctx: typer.Context, version: Version = None, as_json: Json = False)
     target = update_install.rollback(here, require_slots(), version, say)
     if as_json:
         print_json({"version": target})
-    else:
-        here.say(f"{target} is current again")
 
 
 @app.command()

@@ -3,7 +3,6 @@
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from btc_ai.cli.context import Globals
@@ -20,8 +19,9 @@ GONE_S = 10.0
 
 
 def order_for(
-    here: Globals, version: str, *, backup: bool, watch_s: float, by: str = "hand"
-) -> "Order":
+    here: Globals, version: str, *, backup: bool, watch_s: float, by: str = "hand",
+    back: bool = False,
+) -> "Order":  # fmt: skip
     """What is to be installed for the daemon of this user, or of this machine."""
     from btc_ai.updates import order
 
@@ -30,8 +30,9 @@ def order_for(
         with client:
             status = client.call("daemon.status")
     return order.order_for(
-        version, here.runtime, here.config_file, status, backup=backup, watch_s=watch_s, by=by
-    )
+        version, here.runtime, here.config_file, status, backup=backup, watch_s=watch_s, by=by,
+        back=back,
+    )  # fmt: skip
 
 
 def install(layout: "Layout", order: "Order", say: "Say") -> "Progress":
@@ -110,38 +111,14 @@ def rollback(here: Globals, layout: "Layout", version: str | None, say: Say) -> 
 
     Raises UsageError where there is none, UpdateError where it would not work or does not start.
     """
-    from btc_ai.cli.daemon import listens
-    from btc_ai.updates.checking import problems
-    from btc_ai.updates.restarting import restarting
-    from btc_ai.updates.slotctl import Controller
+    from btc_ai.updates.back import end_trial, to_go_back_to
 
-    target = _target(layout, version)
-    order = order_for(here, target, backup=True, watch_s=0)
-    config = Path(order.config_file) if order.config_file else None
-    say(f"trying {target} on copies of what is stored")
-    if found := problems(layout, target, config, (), backup=True):
-        raise UpdateError("\n  ".join([f"{target} would not work here; nothing changed:", *found]))
-    running = listens(here)
-    Controller(layout.root).flip(target)
-    if running:
-        say(f"restarting the daemon with {target}")
-        restarting(order.managed, layout, Path(order.runtime), config).restart()
+    target = to_go_back_to(layout, version)
+    try:
+        if end_trial(layout, target):
+            say(f"the release on trial is given up; {target} runs again at once")
+            return target
+    except OSError as error:
+        raise UpdateError(f"{layout.root}: {error.strerror}; try sudo") from None
+    install(layout, order_for(here, target, backup=True, watch_s=0, back=True), say)
     return target
-
-
-def _target(layout: "Layout", version: str | None) -> str:
-    """The release that was named, or the one before this; it has to be another, and there."""
-    from btc_ai.updates.slotctl import Controller
-    from btc_ai.updates.slots import versions
-
-    controller = Controller(layout.root)
-    current = controller.current()
-    others = [one for one in versions(layout) if one != current]
-    came = [one["from"] for one in reversed(controller.history()) if one["to"] == current]
-    target = version or next((one for one in came if one in others), None)
-    if target not in others:
-        known = f"here: {', '.join(others)}" if others else "there is no other"
-        raise UsageError(
-            f"there is no release {target or 'before this one'} to go back to; {known}"
-        )
-    return str(target)

@@ -45,6 +45,9 @@ class Installation:
     def run(self) -> None:
         """Do it. Raises UpdateError where the release was not installed; an older one runs then."""
         try:
+            if self._order.back:
+                self._go_back()
+                return
             if not self._on_trial():
                 self._prepare()
             self._try()
@@ -55,6 +58,27 @@ class Installation:
             where = error.filename or self._layout.root
             self._end(text := f"{where}: {error.strerror}; mend that, and try again")
             raise UpdateError(text) from None
+
+    def _go_back(self) -> None:
+        version = self._order.version
+        if self._controller.current() != version:
+            self._check()
+            self._step("flip", f"making {version} current again")
+            self._controller.flip(version)
+        if running_version(self._runtime) not in (None, version):
+            self._step("restart", f"restarting the daemon with {version}")
+            self._restarting.restart()
+        self._step("end", f"{version} is current again", "good")
+
+    def _check(self) -> None:
+        version = self._order.version
+        self._step("check", f"trying {version} on copies of what is stored")
+        found = problems(
+            self._layout, version, self._config, self._plugins or (), backup=self._order.backup
+        )
+        if found:
+            verb = "would not work here" if self._order.back else "was not installed"
+            raise UpdateError("\n  ".join([f"{version} {verb}; nothing changed:", *found]))
 
     def _on_trial(self) -> bool:
         pending = self._controller.pending()
@@ -75,13 +99,7 @@ class Installation:
             raise UpdateError(f"{version} is installed already")
         self._step("build", f"making the release slot of {version}")
         build(self._layout, staged(self._layout, version))
-        self._step("check", f"trying {version} on copies of what is stored")
-        found = problems(
-            self._layout, version, self._config, self._plugins or (), backup=self._order.backup
-        )
-        if found:
-            said = f"{version} was not installed; nothing changed:"
-            raise UpdateError("\n  ".join([said, *found]))
+        self._check()
         self._step("trial", f"making {version} current, on trial")
         self._controller.forget_bad(version)
         self._controller.begin(version, self._plugins or ())

@@ -22,7 +22,8 @@ class Order:
     """What to install, and for which daemon.
 
     runtime: its sockets. managed: who starts it. backup: before anything changes. watch_s: how long
-    the new release is watched before it is held to be good. by: who asked.
+    the new release is watched before it is held to be good. by: who asked. back: it was good
+    before, and is made current again without a trial.
     """
 
     version: str
@@ -32,6 +33,7 @@ class Order:
     backup: bool = True
     watch_s: float = STABLE_S
     by: str = HAND
+    back: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def managed_by(runtime: Path, status: dict[str, Any] | None) -> Managed:
 
 def order_for(
     version: str, runtime: Path, config_file: Path | None, status: dict[str, Any] | None, *,
-    backup: bool, watch_s: float = STABLE_S, by: str = HAND,
+    backup: bool, watch_s: float = STABLE_S, by: str = HAND, back: bool = False,
 ) -> Order:  # fmt: skip
     """What is to be installed for the daemon of this user, or of this machine.
 
@@ -72,7 +74,7 @@ def order_for(
         raise UpdateError("the service's releases belong to root: run `btc-ai update` with sudo")
     config = status["config_file"] if status is not None else config_file
     named = str(config) if config else None
-    return Order(version, str(runtime), named, managed, backup, watch_s, by)
+    return Order(version, str(runtime), named, managed, backup, watch_s, by, back)
 
 
 def read_order(layout: Layout) -> Order:
@@ -99,6 +101,9 @@ def outcome(layout: Layout) -> Progress | None:
             break
         if one["what"] == "good" and one["to"] == progress.order.version:
             text = f"{one['to']} is good"
+            return replace(progress, step="end", text=text, time=one["time"], outcome="good")
+        if one["what"] == "made current" and progress.order.back:
+            text = f"{one['to']} is current again"
             return replace(progress, step="end", text=text, time=one["time"], outcome="good")
         if one["what"] == "gone back" and one["from"] == progress.order.version:
             text = f"{one['from']} was given up: {one['reason']}. {one['to']} runs again"

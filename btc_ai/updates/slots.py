@@ -9,7 +9,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
@@ -221,13 +220,3 @@ def staged(layout: Layout, version: str) -> Release:
         ) from None
     except OSError as error:
         raise UpdateError(f"cannot read {layout.staged}: {error.strerror}") from None
-
-
-def versions(layout: Layout) -> Sequence[str]:
-    """Whole slots, by when they were made, newest first."""
-    controller = slotctl.Controller(layout.root)
-    try:
-        found = [one for one in layout.releases.iterdir() if controller.is_slot(one.name)]
-    except OSError:
-        return ()
-    return [one.name for one in sorted(found, key=lambda one: one.stat().st_mtime, reverse=True)]

@@ -11,6 +11,7 @@ from btc_ai import __version__
 from btc_ai.config import UpdateSystem
 from btc_ai.errors import UpdateError
 from btc_ai.redaction import redact_urls
+from btc_ai.updates.back import versions
 from btc_ai.updates.kinds import kind
 from btc_ai.updates.layout import Layout
 from btc_ai.updates.offer import Offer, read_offer
@@ -44,6 +45,8 @@ def status(settings: UpdateSystem, layout: Layout) -> dict[str, Any]:
         "server": redact_urls(settings.UPDATE_SERVER),
         "trust": _trust(settings),
         "last_check": last.as_dict() if last else None,
+        "current": controller.current(),
+        "releases": list(versions(layout)),
         "staged": [one.stem for one in sorted(layout.staged.glob("*.json"))],
         "wheels": len(wheels),
         "bytes": sum(wheels),

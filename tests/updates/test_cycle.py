@@ -104,7 +104,7 @@ def test_found_installed_rolled_back_and_kept_current(machine: Slots, served: Se
     shared = next(machine.layout.releases.glob("0.2.0/lib/*/site-packages/tiny/__init__.py"))
     assert shared.stat().st_nlink > 1, "what is the same is not stored twice"
 
-    machine.command("update", "rollback")
+    assert "\n0.1.0 is current again\n" in machine.command("update", "rollback")
     assert machine.running() == "0.1.0"
     assert "0.2.0 → 0.1.0: made current" in machine.command("update", "history")
 
@@ -115,6 +115,13 @@ def test_found_installed_rolled_back_and_kept_current(machine: Slots, served: Se
     progress = read_progress(machine.layout)
     assert progress is not None and progress.order.by == "auto"
     assert "0.3.0" in (machine.root.parent / "Logs" / "update.log").read_text()
+
+    trial = machine.controller.pending()
+    assert trial is not None and trial["to"] == "0.3.0"
+    assert "0.1.0 runs again at once" in machine.command("plugins", "call", "update.rollback")
+    wait_for(lambda: machine.running() == "0.1.0")
+    told = json.loads(machine.command("plugins", "call", "update.history"))["history"]
+    assert (told[0]["what"], told[0]["reason"]) == ("gone back", "gone back by hand")
 
 
 @pytest.mark.soak

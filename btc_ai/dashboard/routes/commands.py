@@ -15,10 +15,11 @@ Kind = Literal[
     "transfer.plan", "transfer.start",
     "evaluation.evaluate", "evaluation.audit", "evaluation.stop", "evaluation.show",
     "daemon.log_level", "daemon.enable", "daemon.disable",
-    "update.check", "update.status", "update.download", "update.install",
+    "update.check", "update.status", "update.history", "update.download", "update.install",
+    "update.rollback",
 ]  # fmt: skip
 """Every command that a page may send."""
-HARMLESS = ("transfer.plan", "evaluation.show", "update.check", "update.status")
+HARMLESS = ("transfer.plan", "evaluation.show", "update.check", "update.status", "update.history")
 
 
 class CommandBody(Asked):

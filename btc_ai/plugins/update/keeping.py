@@ -89,10 +89,11 @@ class Keeping:
         """How a release that is there is installed."""
         return "`btc-ai update install`" if self._kind == "slots" else ADVICE[self._kind]
 
-    def hand_over(self, version: str, status: Body, by: str) -> str:
+    def hand_over(self, version: str, status: Body, by: str, *, back: bool = False) -> str:
         """Have a release that is here installed. Returns what was done, in words.
 
-        status: that of this daemon. Raises UpdateError where it cannot be, with what to do.
+        status: that of this daemon. back: as in `Order`. Raises UpdateError where it cannot be,
+        with what to do.
         """
         if self._kind != "slots":
             raise UpdateError(ADVICE[self._kind])
@@ -100,17 +101,20 @@ class Keeping:
         if self._layout.desk is None:
             order = order_for(
                 version, runtime, self._context.config_file, status,
-                backup=settings.BACKUP_BEFORE_UPDATE, by=by,
+                backup=settings.BACKUP_BEFORE_UPDATE, by=by, back=back,
             )  # fmt: skip
             begin(self._layout, order)
-            return f"the installation of {version} begins"
+            return f"going back to {version}" if back else f"the installation of {version} begins"
+        verb = "rollback" if back else "install"
         if managed_by(runtime, status) != "system":
             raise UpdateError(
                 f"the releases in {self._layout.root} belong to another user: run "
-                "`sudo btc-ai update install`"
+                f"`sudo btc-ai update {verb}`"
             )
+        advice = f"the service's releases belong to root: run `sudo btc-ai update {verb}`"
+        if back:
+            raise UpdateError(advice)
         if reason := self._against(settings, version):
-            advice = "the service's releases belong to root: run `sudo btc-ai update install`"
             raise UpdateError(f"{advice} ({reason})")
         return self._request(version)
 

@@ -27,8 +27,14 @@ class StatusBody(_Command):
     """What is known, asking nobody."""
 
 
+class HistoryBody(_Command):
+    """What was tried, newest first."""
+
+    limit: int = Field(50, ge=1, le=200)
+
+
 class VersionBody(_Command):
-    """A release; left out: the newest that suits."""
+    """A release; left out: the newest that suits, or, to go back to, the one before this."""
 
     version: str | None = Field(None, max_length=64)
 

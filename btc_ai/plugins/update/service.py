@@ -11,13 +11,22 @@ from btc_ai.api.service import Body, Call, Command, Context
 from btc_ai.plugins.update.asking import Asking
 from btc_ai.plugins.update.following import Following
 from btc_ai.plugins.update.keeping import TICK_S, Keeping
-from btc_ai.plugins.update.messages import CheckBody, State, StatusBody, VersionBody, shortened
+from btc_ai.plugins.update.messages import (
+    CheckBody,
+    HistoryBody,
+    State,
+    StatusBody,
+    VersionBody,
+    shortened,
+)
 from btc_ai.plugins.update.schedule import Schedule
 from btc_ai.updates.asking import LOOK_S
+from btc_ai.updates.back import end_trial, to_go_back_to
 from btc_ai.updates.handover import require_idle
 from btc_ai.updates.kinds import require_slots
 from btc_ai.updates.layout import Layout, own_layout
 from btc_ai.updates.order import HAND
+from btc_ai.updates.slotctl import Controller
 from btc_ai.updates.status import available, status
 
 CHECK_LIMIT_S = LOOK_S + 10.0
@@ -45,6 +54,8 @@ class UpdateService:
             Command("update.status", StatusBody, self._status, role="viewer"),
             Command("update.download", VersionBody, self._download),
             Command("update.install", VersionBody, self._install),
+            Command("update.rollback", VersionBody, self._rollback),
+            Command("update.history", HistoryBody, self._history, role="viewer"),
         )
 
     async def start(self) -> None:
@@ -99,6 +110,19 @@ class UpdateService:
         work = self._fetch_and_install(body.version, daemon, call.id)
         self._context.spawn("install", self._work(work, call.id))
         return {"text": "it is downloaded and installed; update.state tells how far it is"}
+
+    async def _rollback(self, body: VersionBody, call: Call) -> Body:
+        require_slots()
+        target = to_go_back_to(self._layout, body.version)
+        if self._layout.desk is None and end_trial(self._layout, target):
+            return {"text": f"{target} runs again at once"}
+        require_idle(self._layout)
+        daemon = await self._context.call("daemon.status", {})
+        self._following.parent = call.id
+        return {"text": self._keeping.hand_over(target, daemon, HAND, back=True)}
+
+    async def _history(self, body: HistoryBody, call: Call) -> Body:
+        return {"history": Controller(self._layout.root).history()[: -body.limit - 1 : -1]}
 
     async def _fetch_and_install(self, version: str | None, daemon: Body, parent: str) -> None:
         if found := await self._fetch(version, parent):

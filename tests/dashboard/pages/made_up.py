@@ -37,6 +37,17 @@ ANSWERS: dict[str, Body] = {
     "daemon.plugin": {"name": "hello", "panels": PANELS},
     "training.runs": {"runs": []},
     "monitoring.status": {"sample": None, "gpu_state": "ok", "gpu_detail": ""},
+    "update.status": {
+        "kind": "slots",
+        "current": "0.1.0",
+        "releases": ["0.1.0", "0.0.9"],
+        "installation": None,
+    },
+    "update.history": {
+        "history": [
+            {"time": 1e9, "what": "gone back", "from": "0.0.9", "to": "0.1.0", "reason": HTML}
+        ]
+    },
     "hello.text": {"text": HTML},
     "hello.table": {"rows": [{"who": HTML, "times": 3}, {"who": "Ada", "times": 1}]},
     "hello.line": {"series": {"greetings": [[1, 1.0], [2, 3.0], [3, 2.0]]}},

@@ -54,7 +54,17 @@ def test_updates_are_checked_for_from_the_menu(served: Served, stay: Visitor) ->
     }
     served.daemon.tell(served.ledger.event("update.state", gone, time.time(), "update"))
     expect(page.get_by_text("9.9.9 was given up")).to_be_visible()
-    del served.daemon.answers["update.check"], served.daemon.answers["update.install"]
+
+    page.get_by_text("What was tried before").click()
+    expect(page.get_by_text("0.0.9 → 0.1.0")).to_be_visible()
+    expect(page.get_by_text(f"gone back: {made_up.HTML}")).to_be_visible()
+    served.daemon.answers["update.rollback"] = {"text": "going back to 0.0.9"}
+    page.get_by_role("button", name="Go back to 0.0.9").click()
+    page.get_by_role("button", name="Go back", exact=True).click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    assert served.daemon.commands("update.rollback") == [("update.rollback", {"version": "0.0.9"})]
+    for kind in ("update.check", "update.install", "update.rollback"):
+        del served.daemon.answers[kind]
 
 
 @pytest.mark.parametrize("address", PAGES)

@@ -63,7 +63,8 @@ export function navigate() {
   const current = page();
   document.title = `${PAGES[current]} · BTC-AI`;
   replace(tabs, TABS.map((name) => h("a", { href: `/${name}`, "aria-current": current === name && "page" }, PAGES[name])));
-  tabs.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  const here = tabs.querySelector("[aria-current]"), room = tabs.getBoundingClientRect();
+  if (here) tabs.scrollLeft += here.getBoundingClientRect().left - room.left - room.width / 2;  // scrollIntoView would have Tab begin there
   for (const menu of document.querySelectorAll("details.menu")) menu.removeAttribute("open");
   for (const dialog of document.querySelectorAll("dialog")) dialog.close();  // it was of the page before
 }

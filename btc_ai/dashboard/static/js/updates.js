@@ -1,31 +1,48 @@
-// Updates: ask the server, show what is new, install it, and follow that.
+// Updates: ask the server, show what is new, install it, follow that, and the way back.
 
-import { card, h, progress, replace } from "./dom.js";
-import { duration, size } from "./format.js";
+import { card, h, progress, replace, table } from "./dom.js";
+import { duration, moment, size } from "./format.js";
 import { ApiError, command, greeting } from "./api.js";
-import { action } from "./feedback.js";
+import { action, ask } from "./feedback.js";
 
 /** @typedef {Record<string, any>} Body */
 
 const MIB = 1 << 20;
 
-/** What is asked, answered and done about updates; `check` asks, `event` hears how far an update is. */
+/** What is asked, answered and done about updates; `check` asks the server, `load` shows what is known here, `event` hears how far an update is. */
 export function updates() {
-  const answer = h("div", { role: "status", class: "stack" }), course = h("div", { class: "stack" });
+  const answer = h("div", { role: "status", class: "stack" }), course = h("div", { class: "stack" }), past = h("div", { class: "stack" });
+  /** The release that the answer was for. */
+  let asked = "";
   const check = async () => {
+    asked = greeting().version;
     replace(answer, h("p", { class: "muted" }, "Asking …"));
     replace(answer, ...await answered());
   };
+  const tell = (/** @type {Body} */ body) => replace(course, note(body.text, { good: "good", back: "bad", failed: "bad" }[String(body.outcome)] ?? "neutral"));
+  const look = async () => {
+    const known = greeting().mode === "daemon" ? await command("update.status").catch(() => null) : null;
+    if (!known) return replace(past);
+    if (course.childElementCount && known.installation) tell(known.installation);
+    replace(past, ...releases(known), tried((await command("update.history")).history));
+  };
   const root = card("Updates", null, h("div", { class: "stack" },
     h("div", { class: "row" }, action("Check for Updates", check, { class: "primary", id: "check" }), h("a", { href: "/settings?section=UPDATE_SYSTEM" }, "update settings")),
-    answer, course, h("p", { class: "muted small" }, "No server is asked until you check, or the update settings say so.")));
+    answer, course, past, h("p", { class: "muted small" }, "No server is asked until you check, or the update settings say so.")));
   return {
     root, check,
-    asked: () => answer.childElementCount > 0,
+    asked: () => asked !== "",
+    load: async () => {
+      if (asked && asked !== greeting().version) await check();  // another release serves this page now
+      await look();
+    },
     /** @param {Body} event */
     event: ({ kind, body }) => {
       if (kind === "update.progress") replace(course, downloading(body));
-      else if (kind === "update.state") replace(course, note(body.text, { good: "good", back: "bad", failed: "bad" }[String(body.outcome)] ?? "neutral"));
+      else if (kind === "update.state") {
+        tell(body);
+        if (body.outcome) void look();
+      }
     },
   };
 }
@@ -43,11 +60,29 @@ async function answered() {
 
 /** @param {Body} found */
 function offered(found) {
-  const install = async () => { await command("update.install", { version: found.version }); };
+  const begin = (/** @type {"download" | "install"} */ verb) => async () => { await command(`update.${verb}`, { version: found.version }); };
   const fetched = found.staged ? "It is downloaded already." : `${size(found.lacking / MIB)} are to be fetched.`;
   return [...notes(found), note(`${found.version} is there; you have ${greeting().version}. ${fetched}`, "warning"),
     ...found.news.map((/** @type {Body} */ one) => h("details", { open: one.version === found.version }, h("summary", {}, `What is new in ${one.version} of ${one.released}`), h("pre", { class: "small changelog" }, one.changelog.trim()))),
-    h("p", { class: "muted small" }, "What is in training is checkpointed and goes on. A release that does not do is undone by itself."), action(`Install ${found.version}`, install, { id: "install" })];
+    h("p", { class: "muted small" }, "What is in training is checkpointed and goes on. A release that does not do is undone by itself."), h("div", { class: "row" }, action(`Install ${found.version}`, begin("install"), { id: "install" }), !found.staged && action("Download only", begin("download")))];
+}
+
+/** The releases that are here; each but the current one can be gone back to. @param {Body} known @returns {HTMLElement[]} */
+function releases({ kind, current, releases: here }) {
+  if (kind !== "slots" || here.length < 2) return [];
+  const back = (/** @type {string} */ version) => action(`Go back to ${version} …`, async () => {
+    ask(`Go back to ${version}`, h("p", {}, "It is tried on copies of what is stored; then the daemon is restarted with it. What is in training is checkpointed and goes on."),
+      "Go back", () => command("update.rollback", { version }));
+  });
+  return [h("div", { class: "row small" }, h("span", { class: "muted" }, `Also here, beside ${current}:`), here.filter((/** @type {string} */ one) => one !== current).map(back))];
+}
+
+/** What was tried, newest first. @param {Body[]} rows */
+function tried(rows) {
+  if (!rows.length) return null;
+  return h("details", {}, h("summary", {}, "What was tried before"), table("Updates", [
+    ["time", (row) => moment(row.time)], ["release", (row) => `${row.from ?? "nothing"} → ${row.to}`], ["what", (row) => row.reason ? `${row.what}: ${row.reason}` : row.what],
+  ], rows));
 }
 
 /** @param {Body} found @returns {HTMLElement[]} */

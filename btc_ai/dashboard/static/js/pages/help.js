@@ -60,6 +60,7 @@ export function open(root) {
           h("div", { class: "grid", "data-least": "wide" }, pairs("Commands", COMMANDS, "code"), pairs("Keys", KEYS, "kbd")),
           card("Troubleshooting", null, h("div", { class: "grid", "data-least": "wide" }, TROUBLES.map(trouble)))));
       }
+      if (fresh) await update.load();
       if (value("check") && !update.asked()) void update.check();
     },
   };
