@@ -26,8 +26,7 @@ export function open(root) {
     load: (fresh) => page.load(fresh),
     event: (event) => page.event(event),
     close: () => page.close(),
-    exports: { csv: () => page.export("csv"), json: () => page.export("json") },
-    caption: () => page.caption(),
+    exports: { csv: () => page.export("csv"), json: () => page.export("json"), png: () => root, lacking: () => page.lacking(), caption: () => page.caption() },
   };
 }
 
@@ -248,10 +247,20 @@ class TrainingPage {
     return withValidation(this.asked().metrics).includes(name);
   }
 
+  /** What has an episode. */
+  get begun() {
+    return [...this.buckets, ...this.overlays].filter((one) => one.row.episode > 0);
+  }
+
+  lacking() {
+    if (this.found === null) return "there is no run";
+    return this.begun.length ? "" : "no episode has ended yet";
+  }
+
   /** @param {"csv" | "json"} form */
   export(form) {
     const asked = this.asked();
-    for (const { run, row } of [...this.buckets, ...this.overlays]) {
+    for (const { run, row } of this.begun) {
       download(address(`/api/runs/${run.run}/curves.${form}`, {
         position: row.position, names: withValidation(asked.metrics).join(","), first: asked.x0 && Math.floor(asked.x0), last: asked.x1 && Math.ceil(asked.x1),
       }));
@@ -261,7 +270,7 @@ class TrainingPage {
   caption() {
     const { run, config_sha256: hash, data } = /** @type {Body} */ (this.found), asked = this.asked();
     const range = data ? `, ${data.symbol} ${data.interval} ${moment(data.start)} to ${moment(data.end)}` : "";
-    return `Run ${run.run}, ${asked.bucket === SIDE_BY_SIDE ? "all buckets" : asked.bucket}${range}, configuration ${hash?.slice(0, 16) ?? "not known"}, smoothing ${asked.smooth}`;
+    return `run ${run.run}, ${asked.bucket === SIDE_BY_SIDE ? "all buckets" : asked.bucket}${range}, configuration ${hash?.slice(0, 16) ?? "not known"}, smoothing ${asked.smooth}`;
   }
 }
 

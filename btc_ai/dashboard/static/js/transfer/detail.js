@@ -5,7 +5,7 @@ import { metric, moment, number, percent, signed, words } from "../format.js";
 import { address, find } from "../api.js";
 import { change, numeric, value } from "../address.js";
 import { Chart } from "../chart.js";
-import { download, save } from "../feedback.js";
+import { download, saveJson } from "../feedback.js";
 import { episodesOf } from "../training/curves.js";
 import { between, impactWords, intervalWords, outcomeOf } from "./words.js";
 
@@ -118,6 +118,12 @@ export class Detail {
     this.paired?.append(arm, body.episode, body.metrics[this.metric] ?? null);
   }
 
+  /** @param {import("../exporting.js").Form} form */
+  lacking(form) {
+    if (!this.row) return "there is no such transfer";
+    return form === "csv" && this.curves.length === 0 ? "no episode of either arm is known" : "";
+  }
+
   /** Both arms, an episode a line; the server puts hash and range above. */
   exportCsv() {
     const { row } = this;
@@ -126,13 +132,13 @@ export class Detail {
 
   exportJson() {
     const { config_sha256: hash, data } = this.origin ?? {};
-    save(`btc-ai-transfer-${this.id}.json`, JSON.stringify({ ...this.row, config_sha256: hash ?? null, data: data ?? null }, null, 2), "application/json");
+    saveJson(`btc-ai-transfer-${this.id}.json`, { ...this.row, config_sha256: hash ?? null, data: data ?? null });
   }
 
   caption() {
     const { row } = this, { config_sha256: hash, data } = this.origin ?? {};
     const range = data ? `, ${data.symbol} ${data.interval} ${moment(data.start)} to ${moment(data.end)}` : "";
-    return row ? `Transfer ${row.transfer}, ${between(row)}, ${outcomeOf(row).word} ${impactWords(row)} ${intervalWords(row)}${range}, configuration ${hash?.slice(0, 16) ?? "not known"}` : "";
+    return row ? `${row.transfer}, ${between(row)}, ${outcomeOf(row).word} ${impactWords(row)} ${intervalWords(row)}${range}, configuration ${hash?.slice(0, 16) ?? "not known"}` : "";
   }
 }
 
