@@ -8,6 +8,7 @@ import { debounced } from "../later.js";
 import * as runs from "../runs.js";
 import { askForTiles } from "../board/choosing.js";
 import { knownTiles, usualTiles } from "../board/tiles.js";
+import { originWords } from "../training/details.js";
 
 /** @typedef {Record<string, any>} Body */
 /** @typedef {import("../board/tiles.js").Tile} Tile */
@@ -117,7 +118,7 @@ class Board {
   }
 
   caption() {
-    return `run ${this.found?.run.run}, configuration ${this.found?.config_sha256?.slice(0, 16) ?? "not known"}`;
+    return `run ${this.found?.run.run}, ${originWords(this.found)}`;
   }
 }
 

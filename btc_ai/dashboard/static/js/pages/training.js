@@ -1,7 +1,7 @@
 // Training Progress: the curves of a run, bucket by bucket, over episodes.
 
 import { card, empty, h, renew, replace } from "../dom.js";
-import { metric, moment, unit, words } from "../format.js";
+import { metric, unit, words } from "../format.js";
 import { ApiError, address, get, greeting } from "../api.js";
 import { action, download } from "../feedback.js";
 import { debounced } from "../later.js";
@@ -10,7 +10,7 @@ import { Chart } from "../chart.js";
 import * as runs from "../runs.js";
 import { SIDE_BY_SIDE, controls } from "../training/controls.js";
 import { BucketCurves, choosable, withValidation } from "../training/curves.js";
-import { bucketColour, bucketState, featuresCard, modelsCard, runCard } from "../training/details.js";
+import { bucketColour, bucketState, featuresCard, modelsCard, originWords, runCard } from "../training/details.js";
 import { pickRuns } from "../training/picker.js";
 
 /** @typedef {Record<string, any>} Body */
@@ -268,9 +268,8 @@ class TrainingPage {
   }
 
   caption() {
-    const { run, config_sha256: hash, data } = /** @type {Body} */ (this.found), asked = this.asked();
-    const range = data ? `, ${data.symbol} ${data.interval} ${moment(data.start)} to ${moment(data.end)}` : "";
-    return `run ${run.run}, ${asked.bucket === SIDE_BY_SIDE ? "all buckets" : asked.bucket}${range}, configuration ${hash?.slice(0, 16) ?? "not known"}, smoothing ${asked.smooth}`;
+    const asked = this.asked();
+    return `run ${asked.run}, ${asked.bucket === SIDE_BY_SIDE ? "all buckets" : asked.bucket}, ${originWords(this.found)}, smoothing ${asked.smooth}`;
   }
 }
 

@@ -7,6 +7,7 @@ import { change, numeric, value } from "../address.js";
 import { Chart } from "../chart.js";
 import { download, saveJson } from "../feedback.js";
 import { episodesOf } from "../training/curves.js";
+import { originWords } from "../training/details.js";
 import { between, impactWords, intervalWords, outcomeOf } from "./words.js";
 
 /** @typedef {Record<string, any>} Body */
@@ -136,9 +137,8 @@ export class Detail {
   }
 
   caption() {
-    const { row } = this, { config_sha256: hash, data } = this.origin ?? {};
-    const range = data ? `, ${data.symbol} ${data.interval} ${moment(data.start)} to ${moment(data.end)}` : "";
-    return row ? `${row.transfer}, ${between(row)}, ${outcomeOf(row).word} ${impactWords(row)} ${intervalWords(row)}${range}, configuration ${hash?.slice(0, 16) ?? "not known"}` : "";
+    const { row } = this;
+    return row ? `${row.transfer}, ${between(row)}, ${outcomeOf(row).word} ${impactWords(row)} ${intervalWords(row)}, ${originWords(this.origin)}` : "";
   }
 }
 
