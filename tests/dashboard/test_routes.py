@@ -109,8 +109,10 @@ def test_curves_are_downloaded_whole_with_what_they_are_of(client: TestClient) -
     answer = client.get(f"/api/runs/{RUN}/curves.csv?names=reward,loss&first=2&points=2")
     lines = answer.text.splitlines()
     assert lines[:2] == [f"# run: {RUN}", "# bucket: Scalping"]
-    assert lines[2].startswith("# config_sha256: ") and '"end":100.0' in lines[3]
-    assert lines[5:7] == ["episode,loss,reward", "2,0.5,0.2"]
+    assert (
+        lines[2].startswith("# config_sha256: ") and '"end":"1970-01-01T00:01:40.000Z"' in lines[3]
+    )
+    assert lines[5:7] == ["episode,loss,reward_bps_per_bar", "2,0.5,0.2"]
     assert len(lines) == 5 + EPISODES
     assert f"{RUN}-Scalping.csv" in answer.headers["Content-Disposition"]
     whole = get(client, f"/api/runs/{RUN}/curves.json?names=loss")

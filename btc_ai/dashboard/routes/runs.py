@@ -5,6 +5,7 @@ import io
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 
 from pydantic import Field
 from starlette.requests import Request
@@ -23,6 +24,7 @@ from btc_ai.history.queries import History
 EVERY = 10**9
 """More points than any curve has."""
 DIGITS = 6
+REWARDS, REWARD_UNIT = ("reward", "validation_reward"), "bps_per_bar"
 UNIT = "bps a bar lost on validation where the feature is shuffled, with its 95 % interval"
 
 
@@ -166,15 +168,26 @@ async def _download(parts: Parts, request: Request) -> tuple[Body, list[Curve]]:
 
 def _table(head: Body, curves: Sequence[Curve]) -> str:
     out = io.StringIO()
-    for key, value in head.items():
+    data: Body | None = head["data"]
+    times = {name: _iso(data[name]) for name in ("start", "end")} if data else {}
+    for key, value in {**head, "data": data and {**data, **times}}.items():
         out.write(f"# {key}: {value if isinstance(value, str) else encode(value)}\n")
-    names = [one.name if one.arm == "main" else f"{one.name} ({one.arm})" for one in curves]
     columns = [dict(zip(one.episode, one.mean, strict=True)) for one in curves]
     table = csv.writer(out)
-    table.writerow(["episode", *names])
+    table.writerow(["episode", *(_column(one) for one in curves)])
     for episode in sorted({one for curve in curves for one in curve.episode}):
         table.writerow([episode, *(column.get(episode, "") for column in columns)])
     return out.getvalue()
+
+
+def _column(curve: Curve) -> str:
+    """The head of a curve's column, with its unit where its name does not say it."""
+    name = f"{curve.name}_{REWARD_UNIT}" if curve.name in REWARDS else curve.name
+    return name if curve.arm == "main" else f"{curve.arm}_{name}"
+
+
+def _iso(time: float) -> str:
+    return datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def _file(text: str, media: str, name: str) -> Response:

@@ -54,6 +54,9 @@ def test_an_empty_folder_says_what_to_do_and_then_shows_its_runs(
         for address in ("/training", "/board"):
             visitor.go(address)
             expect(page.locator("main")).not_to_be_empty()
+            page.locator(".controls summary", has_text="Export").click()
+            page.get_by_role("button", name="PNG").click()
+            expect(page.locator(".toast")).to_have_text("Nothing to export: there is no run")
             assert visitor.faults() == []
         visitor.go("/overview")
         run = write_run(served.config.MODELS_DIR, "Short", "grw234", episodes=3)

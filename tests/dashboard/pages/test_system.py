@@ -1,8 +1,5 @@
 """System Metrics, in a browser."""
 
-import csv
-from pathlib import Path
-
 import pytest
 from playwright.sync_api import expect
 
@@ -65,16 +62,3 @@ def test_no_gpu_is_said_calmly_and_a_lost_one_is_not(served: Served, stay: Visit
     expect(page.locator(".note").first).to_contain_text("does not answer: GPU is lost")
     served.tell("monitoring.sample", made_up.sample(0.5), source="monitoring")
     expect(page.get_by_role("main")).to_contain_text("NVIDIA RTX 4090")
-
-
-@pytest.mark.soak
-def test_samples_can_be_kept(stay: Visitor, tmp_path: Path) -> None:
-    page = stay.move("/system")
-    page.locator(".controls summary", has_text="Export").click()
-    with page.expect_download() as waiting:
-        page.get_by_role("button", name="CSV").click()
-    waiting.value.save_as(tmp_path / "kept")
-    with (tmp_path / "kept").open() as file:
-        rows = list(csv.DictReader(file))
-    assert {"gpu.0.memory", "host.cpu"} <= {row["series"] for row in rows}
-    assert all(row["low"] <= row["high"] for row in rows if row["series"] == "host.cpu")

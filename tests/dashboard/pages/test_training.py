@@ -1,13 +1,9 @@
-"""Training Progress: curves, what can be set about them, the address, exports."""
+"""Training Progress: curves, what can be set about them, the address."""
 
-import csv
-import io
-import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Download, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.dashboard.pages import made_up
 from tests.dashboard.pages.conftest import Served, Visitor
@@ -181,29 +177,3 @@ def test_a_run_that_the_history_hears_of_late_is_shown_then(stay: Visitor, serve
     served.tell("training.run", run_view(step_view(), run="late22", created=1.0))
     expect(page.locator("main")).to_contain_text("Run late22")
     stay.wrong.clear()  # the browser notes a 404
-
-
-def kept(download: Download) -> str:
-    return Path(download.path()).read_text()
-
-
-def test_exports_carry_the_configuration_and_the_range(stay: Visitor) -> None:
-    page = stay.move(f"{DONE}&bucket=Short&metrics=reward")
-
-    def export(form: str) -> Download:
-        page.locator("summary", has_text="Export").click()
-        with page.expect_download() as found:
-            page.get_by_role("button", name=form, exact=True).click()
-        return found.value
-
-    text = kept(export("CSV"))
-    head = [line for line in text.splitlines() if line.startswith("#")]
-    assert any("config_sha256" in line for line in head)
-    assert any("2023" in line or "1672531200" in line for line in head)
-    rows = list(csv.DictReader(io.StringIO(text[text.index("episode") :])))
-    assert len(rows) == made_up.EPISODES
-    assert float(rows[9]["reward"]) == made_up.metrics("Short", "main", 10)["reward"]
-    made = json.loads(kept(export("JSON")))
-    assert made["config_sha256"] and made["bucket"] == "Short"
-    picture = Path(export("PNG").path()).read_bytes()
-    assert picture.startswith(b"\x89PNG") and len(picture) > 5_000

@@ -57,12 +57,6 @@ const charts = new Set();
 const waiting = new Set();
 let frame = 0;
 
-/** All charts of the page, in its order. */
-export function allCharts() {
-  return [...charts].sort((one, other) =>
-    one.root.compareDocumentPosition(other.root) & Node.DOCUMENT_POSITION_FOLLOWING ? -1 : 1);
-}
-
 /** Draw every chart anew, in the colours of the theme. */
 export function recolour() {
   for (const one of charts) one.build();
@@ -163,11 +157,6 @@ export class Chart {
     this.zoomed = x0 === null || x1 === null ? null : [x0, x1];
     const [min, max] = this.zoomed ?? this.extent();
     this.plotted?.setScale("x", { min, max });
-  }
-
-  /** The picture as it is shown. */
-  canvas() {
-    return this.plotted?.ctx.canvas ?? null;
   }
 
   /** Lay the lines beside one another, over all x that any of them has. */

@@ -107,7 +107,7 @@ export function stat(label, value) {
 
 /** @param {Child} text @param {string} [level] good, neutral, warning or bad @param {string} [title] */
 export function pill(text, level = "neutral", title) {
-  return h("span", { class: "pill", "data-level": level, title }, text);
+  return h("span", { class: "pill", "data-level": level, title }, level === "live" && h("i"), text);
 }
 
 /**

@@ -76,6 +76,16 @@ export function download(address) {
   h("a", { href: address, download: "" }).click();
 }
 
+/** Hand the person rows as CSV. @param {string} name @param {string[]} names @param {unknown[][]} rows */
+export function saveCsv(name, names, rows) {
+  save(name, csv(names, rows), "text/csv");
+}
+
+/** Hand the person a value as JSON. @param {string} name @param {unknown} value */
+export function saveJson(name, value) {
+  save(name, JSON.stringify(value, null, 2), "application/json");
+}
+
 /** Hand the person a file. @param {string} name @param {Blob | string} content @param {string} [type] */
 export function save(name, content, type = "text/plain") {
   const blob = content instanceof Blob ? content : new Blob([content], { type });
@@ -84,11 +94,11 @@ export function save(name, content, type = "text/plain") {
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
 
-/** Rows as CSV (RFC 4180); a cell that a spreadsheet would take for a formula is quoted as text. @param {string[]} names @param {unknown[][]} rows */
-export function csv(names, rows) {
+/** Rows as CSV (RFC 4180), what a list holds with spaces between; a cell that a spreadsheet would take for a formula is quoted as text. @param {string[]} names @param {unknown[][]} rows */
+function csv(names, rows) {
   const cell = (/** @type {unknown} */ value) => {
-    const text = value === null || value === undefined ? "" : typeof value === "object" ? JSON.stringify(value) : String(value);
-    const safe = typeof value === "string" && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+    const text = value === null || value === undefined ? "" : Array.isArray(value) ? value.join(" ") : typeof value === "object" ? JSON.stringify(value) : String(value);
+    const safe = typeof value !== "number" && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
     return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
   };
   return [names, ...rows].map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";

@@ -46,6 +46,11 @@ export function unit(name) {
   return UNITS[name.replace(/^validation_/, "")] ?? "";
 }
 
+/** The column of a metric in a file, with its unit where its name does not say it. @param {string} name */
+export function column(name) {
+  return name.replace(/^validation_/, "") === "reward" ? `${name}_bps_per_bar` : name;
+}
+
 /** `profit_factor` in words. @param {string} name */
 export function words(name) {
   const text = name.replaceAll("_", " ");
@@ -67,6 +72,11 @@ export function moment(time) {
   if (time === null || time === undefined) return NONE;
   const then = new Date(time * 1000), pad = (/** @type {number} */ part) => String(part).padStart(2, "0");
   return `${then.getFullYear()}-${pad(then.getMonth() + 1)}-${pad(then.getDate())} ${pad(then.getHours())}:${pad(then.getMinutes())}:${pad(then.getSeconds())}`;
+}
+
+/** A time as files have it: ISO 8601, UTC. @param {number | null | undefined} time seconds since 1970 */
+export function iso(time) {
+  return time === null || time === undefined ? null : new Date(time * 1000).toISOString();
 }
 
 /** @param {number} mebibytes */

@@ -1,39 +1,50 @@
-// The page's charts as one picture to keep, with words that say what it shows.
+// What a page shows as a picture to keep, with words below it that say what it is.
 
-import { allCharts } from "./chart.js";
-import { painted } from "./svg_picture.js";
+import { h } from "./dom.js";
+import { paint } from "./paint.js";
 
-/** Drawings and charts below one another, each with its title and legend; null: there is none. @param {string} caption */
-export function picture(caption) {
-  /** @type {SVGSVGElement[]} */
-  const drawings = [...document.querySelectorAll("svg[data-picture]")].map((one) => /** @type {SVGSVGElement} */ (one));
-  const charts = allCharts().flatMap((chart) => {
-    const canvas = chart.canvas();
-    return canvas ? [{ title: chart.look.title, legend: chart.legend.innerText.replaceAll("\n", "   "), canvas }] : [];
-  });
-  const shown = [...drawings.map((one) => ({ title: one.dataset.picture ?? "", legend: "", canvas: painted(one) })), ...charts];
-  if (shown.length === 0) return null;
-  const ratio = devicePixelRatio, room = 16 * ratio, head = 30 * ratio;
-  const made = document.createElement("canvas");
-  made.width = Math.max(640 * ratio, ...shown.map((one) => one.canvas.width)) + 2 * room;
-  made.height = shown.reduce((sum, one) => sum + one.canvas.height + head, 48 * ratio);
-  const ctx = /** @type {CanvasRenderingContext2D} */ (made.getContext("2d"));
-  const style = getComputedStyle(document.documentElement);
-  const write = (/** @type {string} */ text, /** @type {number} */ x, /** @type {number} */ y, font = "11px") => {
-    ctx.font = `${font.replace(/\d+/, (size) => String(Number(size) * ratio))} system-ui, sans-serif`;
-    ctx.fillText(text, x, y, made.width - x - room);
-    return ctx.measureText(text).width;
-  };
-  ctx.fillStyle = style.getPropertyValue("--surface");
-  ctx.fillRect(0, 0, made.width, made.height);
-  ctx.fillStyle = style.getPropertyValue("--text");
-  let y = 8 * ratio;
-  for (const one of shown) {
-    const wide = write(one.title, room, y + 18 * ratio, "13px");
-    write(one.legend, room + wide + room, y + 18 * ratio);
-    ctx.drawImage(one.canvas, room, y + head);
-    y += one.canvas.height + head;
+const ROOM = 16;
+/** Browsers make no larger canvas, pixels. */
+const LARGEST = 16_000;
+
+/** What stands in an element, without the controls. @param {HTMLElement} root @param {string} caption */
+export function picture(root, caption) {
+  const words = h("p", { class: "caption" }, caption), [left, top] = [scrollX, scrollY];
+  root.dataset.picture = "";  // leaves out the controls; nobody sees it, for all happens before the next frame
+  document.body.append(words);
+  try {
+    const shown = contentOf(root);
+    words.style.width = `${shown.width}px`;
+    return painted([[root, shown], [words, words.getBoundingClientRect()]]);
+  } finally {
+    words.remove();
+    delete root.dataset.picture;
+    scrollTo(left, top);
   }
-  write(caption, room, made.height - 16 * ratio);
-  return made;
+}
+
+/** The room that what stands in an element takes. @param {HTMLElement} root */
+function contentOf(root) {
+  const boxes = [...root.children].map((one) => one.getBoundingClientRect()).filter((box) => box.width > 0);
+  const edge = (/** @type {"left" | "top" | "right" | "bottom"} */ side) => boxes.map((box) => box[side]);
+  const left = Math.min(...edge("left")), top = Math.min(...edge("top"));
+  return new DOMRect(left, top, Math.max(...edge("right")) - left, Math.max(...edge("bottom")) - top);
+}
+
+/** Elements below one another. @param {[HTMLElement, DOMRect][]} parts */
+function painted(parts) {
+  const width = Math.max(...parts.map(([, box]) => box.width)) + 2 * ROOM;
+  const height = parts.reduce((sum, [, box]) => sum + box.height + ROOM, ROOM);
+  const canvas = h("canvas"), ratio = Math.min(devicePixelRatio, LARGEST / Math.max(width, height));
+  [canvas.width, canvas.height] = [Math.ceil(width * ratio), Math.ceil(height * ratio)];
+  const ctx = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  ctx.fillStyle = getComputedStyle(document.documentElement).backgroundColor;
+  ctx.fillRect(0, 0, canvas.width, canvas.height);
+  let y = ROOM;
+  for (const [element, box] of parts) {
+    ctx.setTransform(ratio, 0, 0, ratio, ratio * (ROOM - box.left), ratio * (y - box.top));
+    paint(ctx, element);
+    y += box.height + ROOM;
+  }
+  return canvas;
 }

@@ -5,8 +5,7 @@ import { duration } from "./format.js";
 import { greeting, get, post } from "./api.js";
 import { action, notice, toast } from "./feedback.js";
 import { recolour } from "./chart.js";
-import { picture } from "./picture.js";
-import { save } from "./feedback.js";
+import { FORMS, hand, refusal } from "./exporting.js";
 import { PAGES, page } from "./address.js";
 import * as runs from "./runs.js";
 
@@ -16,8 +15,7 @@ import * as runs from "./runs.js";
  * @property {(fresh: boolean) => Promise<unknown>} load show what the address says; `fresh`: all of it fetched anew
  * @property {(event: Record<string, any>) => void} [event] an event of the bus
  * @property {() => void} [close]
- * @property {{csv?: () => unknown, json?: () => unknown}} [exports]
- * @property {() => string} [caption] under an exported picture: run, configuration, range
+ * @property {import("./exporting.js").Exports} exports
  */
 
 const TABS = /** @type {const} */ (["overview", "training", "transfer", "system", "logs", "board"]);
@@ -33,6 +31,7 @@ let shown;
 const state = h("span", { id: "state" });
 const banner = h("div", { class: "banner", role: "alert", hidden: true });
 const tabs = h("nav", { class: "tabs", "aria-label": "Pages" });
+const exporting = menu("Export");
 /** @type {HTMLButtonElement} */
 let watching;
 
@@ -46,7 +45,7 @@ export function build(given, refreshing, showing) {
     h("nav", { class: "menus", "aria-label": "Menu" }, trainingMenu(), monitoringMenu(), h("a", { href: "/settings" }, "Settings"), helpMenu()),
     h("div", { class: "controls" }, state, watching,
       action("Refresh Now", refresh, { id: "refresh" }), action("Generate Report", report, { id: "report" }),
-      exportMenu(), themeButton())), banner, tabs);
+      exporting, themeButton())), banner, tabs);
   for (const menu of shell.querySelectorAll("details")) closeOutside(menu);
   live.addEventListener("state", tell);
   live.addEventListener("event", (event) => {
@@ -63,6 +62,7 @@ export function navigate() {
   const current = page();
   document.title = `${PAGES[current]} · BTC-AI`;
   replace(tabs, TABS.map((name) => h("a", { href: `/${name}`, "aria-current": current === name && "page" }, PAGES[name])));
+  offerExports();
   const here = tabs.querySelector("[aria-current]"), room = tabs.getBoundingClientRect();
   if (here) tabs.scrollLeft += here.getBoundingClientRect().left - room.left - room.width / 2;  // scrollIntoView would have Tab begin there
   for (const menu of document.querySelectorAll("details.menu")) menu.removeAttribute("open");
@@ -114,12 +114,12 @@ function menu(title, ...items) {
   return h("details", { class: "menu" }, h("summary", {}, title), h("div", {}, items));
 }
 
-/** @param {string} text @param {() => Promise<unknown>} work */
-function item(text, work) {
+/** @param {string} text @param {() => Promise<unknown>} work @param {import("./dom.js").Props} [props] */
+function item(text, work, props) {
   return action(text, async () => {
     document.querySelectorAll("details.menu").forEach((one) => one.removeAttribute("open"));
     await work();
-  });
+  }, props);
 }
 
 function trainingMenu() {
@@ -141,23 +141,13 @@ function helpMenu() {
     h("a", { href: "/help?check=1" }, "Check for Updates"), h("a", { href: "/logs" }, "View Logs"), h("a", { href: "/help" }, "About"));
 }
 
-function exportMenu() {
-  const offer = (/** @type {string} */ text, /** @type {(view: View) => unknown} */ work) => item(text, async () => {
-    const view = shown();
-    if (view) await work(view);
-  });
-  return menu("Export",
-    offer("CSV", (view) => view.exports?.csv?.() ?? toast("This page has nothing for CSV", "bad")),
-    offer("JSON", (view) => view.exports?.json?.() ?? toast("This page has nothing for JSON", "bad")),
-    offer("PNG", exportPicture));
-}
-
-/** @param {View} view */
-async function exportPicture(view) {
-  const canvas = picture(view.caption?.() ?? location.href);
-  if (!canvas) return toast("This page has nothing for PNG", "bad");
-  const blob = await new Promise((done) => canvas.toBlob(done, "image/png"));
-  save(`btc-ai-${page()}.png`, /** @type {Blob} */ (blob));
+/** What the page can be kept as. */
+function offerExports() {
+  const view = shown();
+  replace(/** @type {Element} */ (exporting.lastElementChild), FORMS.map((form) => {
+    const why = refusal(view?.exports, form);
+    return item(form.toUpperCase(), async () => view && hand(view.exports, form), { disabled: why !== "", title: why || null });
+  }));
 }
 
 /** Make a report of the newest run, or that of the page, telling how far it is. */

@@ -11,7 +11,8 @@ const MIB = 1 << 20;
 
 /** What is asked, answered and done about updates; `check` asks the server, `load` shows what is known here, `event` hears how far an update is. */
 export function updates() {
-  const answer = h("div", { role: "status", class: "stack" }), course = h("div", { class: "stack" }), past = h("div", { class: "stack" });
+  const answer = h("div", { role: "status", class: "stack" }), course = h("div", { class: "stack" });
+  const here = h("div", { class: "row small" }), past = h("div"), before = h("details", { hidden: true }, h("summary", {}, "What was tried before"), past);
   /** The release that the answer was for. */
   let asked = "";
   const check = async () => {
@@ -22,13 +23,15 @@ export function updates() {
   const tell = (/** @type {Body} */ body) => replace(course, note(body.text, { good: "good", back: "bad", failed: "bad" }[String(body.outcome)] ?? "neutral"));
   const look = async () => {
     const known = greeting().mode === "daemon" ? await command("update.status").catch(() => null) : null;
-    if (!known) return replace(past);
-    if (course.childElementCount && known.installation) tell(known.installation);
-    replace(past, ...releases(known), tried((await command("update.history")).history));
+    const { history } = known ? await command("update.history") : { history: [] };
+    if (known?.installation && course.childElementCount) tell(known.installation);
+    replace(here, known?.kind === "slots" && releases(known));
+    replace(past, tried(history));
+    before.hidden = history.length === 0;
   };
   const root = card("Updates", null, h("div", { class: "stack" },
     h("div", { class: "row" }, action("Check for Updates", check, { class: "primary", id: "check" }), h("a", { href: "/settings?section=UPDATE_SYSTEM" }, "update settings")),
-    answer, course, past, h("p", { class: "muted small" }, "No server is asked until you check, or the update settings say so.")));
+    answer, course, here, before, h("p", { class: "muted small" }, "No server is asked until you check, or the update settings say so.")));
   return {
     root, check,
     asked: () => asked !== "",
@@ -67,22 +70,21 @@ function offered(found) {
     h("p", { class: "muted small" }, "What is in training is checkpointed and goes on. A release that does not do is undone by itself."), h("div", { class: "row" }, action(`Install ${found.version}`, begin("install"), { id: "install" }), !found.staged && action("Download only", begin("download")))];
 }
 
-/** The releases that are here; each but the current one can be gone back to. @param {Body} known @returns {HTMLElement[]} */
-function releases({ kind, current, releases: here }) {
-  if (kind !== "slots" || here.length < 2) return [];
+/** The releases that are here; each but the current one can be gone back to. @param {Body} known */
+function releases({ current, releases: all }) {
+  const others = all.filter((/** @type {string} */ one) => one !== current);
   const back = (/** @type {string} */ version) => action(`Go back to ${version} …`, async () => {
     ask(`Go back to ${version}`, h("p", {}, "It is tried on copies of what is stored; then the daemon is restarted with it. What is in training is checkpointed and goes on."),
       "Go back", () => command("update.rollback", { version }));
   });
-  return [h("div", { class: "row small" }, h("span", { class: "muted" }, `Also here, beside ${current}:`), here.filter((/** @type {string} */ one) => one !== current).map(back))];
+  return others.length > 0 && [h("span", { class: "muted" }, `Also here, beside ${current}:`), others.map(back)];
 }
 
 /** What was tried, newest first. @param {Body[]} rows */
 function tried(rows) {
-  if (!rows.length) return null;
-  return h("details", {}, h("summary", {}, "What was tried before"), table("Updates", [
+  return table("Updates", [
     ["time", (row) => moment(row.time)], ["release", (row) => `${row.from ?? "nothing"} → ${row.to}`], ["what", (row) => row.reason ? `${row.what}: ${row.reason}` : row.what],
-  ], rows));
+  ], rows);
 }
 
 /** @param {Body} found @returns {HTMLElement[]} */

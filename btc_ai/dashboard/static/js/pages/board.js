@@ -8,6 +8,7 @@ import { debounced } from "../later.js";
 import * as runs from "../runs.js";
 import { askForTiles } from "../board/choosing.js";
 import { knownTiles, usualTiles } from "../board/tiles.js";
+import { originWords } from "../training/details.js";
 
 /** @typedef {Record<string, any>} Body */
 /** @typedef {import("../board/tiles.js").Tile} Tile */
@@ -34,7 +35,8 @@ class Board {
     this.head = h("div", { class: "row spread" });
     this.grid = h("div", { class: "grid wide" });
     this.soon = debounced(() => this.load(true));
-    this.exports = { csv: () => this.export("csv"), json: () => this.export("json") };
+    /** @type {import("../exporting.js").Exports} */
+    this.exports = { csv: () => this.export("csv"), json: () => this.export("json"), png: () => root, lacking: (form) => this.lacking(form), caption: () => this.caption() };
   }
 
   close() {
@@ -97,15 +99,26 @@ class Board {
     for (const tile of this.tiles.values()) tile.event?.(event);
   }
 
+  /** The buckets that have curves. @returns {Body[]} */
+  get begun() {
+    return this.found?.run.buckets.filter((/** @type {Body} */ row) => row.episode > 0) ?? [];
+  }
+
+  /** @param {import("../exporting.js").Form} form */
+  lacking(form) {
+    if (this.found === null) return "there is no run";
+    return form === "png" || this.begun.length ? "" : `run ${this.found.run.run} has no episode yet`;
+  }
+
   /** The curves of every bucket that has any. @param {"csv" | "json"} form */
   export(form) {
-    for (const row of this.found?.run.buckets ?? []) {
-      if (row.episode > 0) download(address(`/api/runs/${row.run}/curves.${form}`, { position: row.position, names: greeting().metrics.join(",") }));
+    for (const row of this.begun) {
+      download(address(`/api/runs/${row.run}/curves.${form}`, { position: row.position, names: greeting().metrics.join(",") }));
     }
   }
 
   caption() {
-    return `Run ${this.found?.run.run ?? "–"}, configuration ${this.found?.config_sha256?.slice(0, 16) ?? "not known"}, ${new Date().toISOString()}`;
+    return `run ${this.found?.run.run}, ${originWords(this.found)}`;
   }
 }
 

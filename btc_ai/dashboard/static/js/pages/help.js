@@ -43,6 +43,8 @@ const TROUBLES = [
     ["Restart it with more in its log: ", h("code", {}, "btc-ai logs level DEBUG")], "Check that models are saved where they are looked for: About, on this page"]],
 ];
 
+const NOT_EXPORTED = "Help measures nothing that could be exported";
+
 /** @param {string} href @param {string} text */
 function link(href, text) {
   return h("a", { href }, text);
@@ -53,6 +55,7 @@ export function open(root) {
   const update = updates();
   return {
     event: update.event,
+    exports: { csv: NOT_EXPORTED, json: NOT_EXPORTED, png: NOT_EXPORTED },
     load: async (fresh) => {
       if (fresh) {
         replace(root, h("div", { class: "stack" }, h("h1", { class: "visually-hidden" }, "Help"),

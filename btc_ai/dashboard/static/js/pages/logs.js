@@ -1,11 +1,11 @@
 // The logs: a live tail that can be paused, searched and paged back.
 
 import { h, replace } from "../dom.js";
-import { moment } from "../format.js";
+import { iso } from "../format.js";
 import { ApiError, get } from "../api.js";
 import { change, value } from "../address.js";
 import * as cursor from "../cursor.js";
-import { csv, save, tellError } from "../feedback.js";
+import { saveCsv, saveJson, tellError } from "../feedback.js";
 import { LogList } from "../logs/list.js";
 import { Filters } from "../logs/filters.js";
 
@@ -39,7 +39,12 @@ class Logs {
     this.paging = false;
     /** What came live while a page was fetched. @type {LogRecord[] | null} */
     this.held = null;
-    this.exports = { csv: () => this.saveCsv(), json: () => save("btc-ai-log.json", JSON.stringify(this.list.records, null, 1), "application/json") };
+    const frame = h("div", { class: "frame" }, this.list.root, this.newer);
+    /** @type {import("../exporting.js").Exports} */
+    this.exports = {
+      csv: () => this.saveCsv(), json: () => saveJson("btc-ai-logs.json", this.list.records), png: () => frame,
+      lacking: () => (this.list.records.length ? "" : "no record is shown"), caption: () => location.search.slice(1),
+    };
     this.onLog = (/** @type {Event} */ event) => this.take(/** @type {CustomEvent} */ (event).detail);
     this.onProblem = (/** @type {Event} */ event) => this.complain([/** @type {CustomEvent} */ (event).detail]);
     this.onKey = (/** @type {KeyboardEvent} */ event) => this.key(event);
@@ -47,7 +52,7 @@ class Logs {
     live.addEventListener("logproblem", this.onProblem);
     document.addEventListener("keydown", this.onKey);
     replace(root, h("div", { class: "logs" }, h("h1", { class: "visually-hidden" }, "Logs"),
-      this.filters.root, this.note, h("div", { class: "frame" }, this.list.root, this.newer)));
+      this.filters.root, this.note, frame));
     this.tell();
   }
 
@@ -170,8 +175,8 @@ class Logs {
   }
 
   saveCsv() {
-    const rows = this.list.records.map((record) => NAMES.map((name) => (name === "time" ? moment(record.time) : record[name])));
-    save("btc-ai-log.csv", csv([...NAMES], rows), "text/csv");
+    const rows = this.list.records.map((record) => NAMES.map((name) => (name === "time" ? iso(record.time) : record[name])));
+    saveCsv("btc-ai-logs.csv", [...NAMES], rows);
   }
 }
 

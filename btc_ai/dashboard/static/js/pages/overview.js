@@ -1,9 +1,9 @@
 // All buckets at a glance.
 
 import { card, empty, h, pill, progress, renew, spark } from "../dom.js";
-import { duration, levelOf, metric, unit, words } from "../format.js";
+import { column, duration, iso, levelOf, metric, unit, words } from "../format.js";
 import { get, greeting } from "../api.js";
-import { action, save } from "../feedback.js";
+import { action, saveCsv, saveJson } from "../feedback.js";
 import { debounced } from "../later.js";
 import { alertList } from "../alerts.js";
 import * as runs from "../runs.js";
@@ -42,7 +42,10 @@ export function open(root) {
         if (take(found, body)) soon();
       } else if (/^(training\.(run|memory|diverged)|transfer\.verdict|monitoring\.alert|daemon\.worker|plugin\.state|folder\.changed)$/.test(kind)) loadSoon();
     },
-    exports: { json: () => exported(found) },
+    exports: {
+      csv: () => saveBuckets(found.buckets), json: () => saveJson("btc-ai-overview.json", found), png: () => root,
+      lacking: () => (isEmpty(found) ? "nothing has been trained yet" : ""), caption: () => `run ${found.run?.run ?? "not known"}`,
+    },
   };
 }
 
@@ -68,15 +71,25 @@ function take(found, body) {
   return true;
 }
 
-/** @param {Body} found */
-function exported(found) {
-  save("btc-ai-overview.json", JSON.stringify(found, null, 2), "application/json");
+/** A bucket a row: how far it is, its newest metrics, and the least and greatest of each. @param {Body[]} buckets */
+function saveBuckets(buckets) {
+  const metrics = greeting().metrics, forms = ["", "_least", "_greatest"];
+  const names = ["bucket", "run", "state", "learner", "episode", "episodes", "eta_s", "started", "ended",
+    ...metrics.flatMap((/** @type {string} */ name) => forms.map((form) => column(name) + form)), "verdict"];
+  saveCsv("btc-ai-overview.csv", names, buckets.map(({ bucket, run, row, ranges, verdict }) => [
+    bucket, run, row?.state ?? "not trained", row?.learner, row?.episode, row?.episodes, row?.eta_s, iso(row?.started), iso(row?.ended),
+    ...metrics.flatMap((/** @type {string} */ name) => [row?.detail.metrics?.[name], ranges?.[name]?.low, ranges?.[name]?.high]), verdict]));
+}
+
+/** Whether no bucket has been trained. @param {Body} found */
+function isEmpty(found) {
+  return (found.buckets ?? []).every((/** @type {Body} */ one) => one.row === null);
 }
 
 /** @param {Body} found */
 function content(found) {
   const problems = [found.note && h("p", { class: "note" }, `${words(found.note)}.`), ...found.problems.map((/** @type {string} */ text) => h("p", { class: "note", "data-level": "warning" }, text))];
-  if (found.buckets.every((/** @type {Body} */ one) => one.row === null)) {
+  if (isEmpty(found)) {
     return [h("h1", { class: "visually-hidden" }, "Overview"), problems,
       empty("Nothing has been trained yet", "Train the four buckets, from the shortest horizon to the longest.",
         action("Start progressive training", runs.askToStart, { class: "primary" }), h("p", { class: "small" }, "or ", h("code", {}, "btc-ai train --market sample")))];

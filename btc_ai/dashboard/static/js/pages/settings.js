@@ -3,7 +3,7 @@
 import { card, empty, h, replace } from "../dom.js";
 import { ApiError, get, greet, post } from "../api.js";
 import { change, value } from "../address.js";
-import { action, save } from "../feedback.js";
+import { action, saveCsv, saveJson } from "../feedback.js";
 import { debounced } from "../later.js";
 import { Drafts } from "../settings/drafts.js";
 import { pluginList } from "../settings/plugins.js";
@@ -38,7 +38,7 @@ class Settings {
     this.bar = h("section", { class: "card savebar", "aria-label": "Changes", hidden: true });
     const again = debounced(() => this.load(false));
     this.event = (/** @type {Body} */ event) => event.kind === "plugin.state" && value("section") === "PLUGINS" && again();
-    this.exports = { json: () => save("btc-ai-settings.json", JSON.stringify(this.found.values, null, 2), "application/json") };
+    this.exports = { csv: () => this.saveCsv(), json: () => saveJson("btc-ai-settings.json", this.found.values), png: "Settings are a form; CSV and JSON have what stands in it" };
     replace(root, h("h1", { class: "visually-hidden" }, "Settings"), h("div", { class: "settings" }, h("div", { class: "side" }, this.search, this.nav), h("div", { class: "stack" }, this.head, this.form, this.bar)));
   }
 
@@ -142,6 +142,12 @@ class Settings {
       if (!(error instanceof ApiError)) throw error;
       this.refused(error);
     }
+  }
+
+  /** What is in force, not what was typed. */
+  saveCsv() {
+    const rows = this.fields.map(({ key, current, fallback }) => [key, current, fallback, this.found.set.includes(key), this.found.takes_effect[key] ?? "next run"]);
+    saveCsv("btc-ai-settings.csv", ["key", "value", "default", "set_in_file", "takes_effect"], rows);
   }
 
   /** Say why at the fields, or at the changes; what was typed stays. @param {ApiError} error */

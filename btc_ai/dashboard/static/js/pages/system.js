@@ -1,16 +1,16 @@
 // The machine: memory with its thresholds and what was done about it, GPUs, processor, disk, network, processes.
 
 import { arrange, card, empty, h, replace } from "../dom.js";
-import { size } from "../format.js";
+import { iso, size } from "../format.js";
 import { get } from "../api.js";
 import { change, numeric, value } from "../address.js";
 import { Chart } from "../chart.js";
-import { csv, save } from "../feedback.js";
+import { saveCsv, saveJson } from "../feedback.js";
 import { debounced } from "../later.js";
 import { GROUPS, groupOf, linesOf, thresholds } from "../system/groups.js";
 import { markersOf } from "../system/markers.js";
 import { gauges, gpuWords, processTable } from "../system/now.js";
-import { newestOf, seriesIn } from "../system/samples.js";
+import { newestOf, seriesIn, unitOf } from "../system/samples.js";
 
 /** @typedef {Record<string, any>} Body */
 /** @typedef {import("../system/groups.js").Group} Group */
@@ -43,9 +43,13 @@ class System {
     this.processes = h("div");
     this.ranges = h("div", { class: "row", role: "group", "aria-label": "Time range" });
     this.reload = debounced(() => this.load());
-    this.exports = { csv: () => this.saveCsv(), json: () => save("btc-ai-system.json", JSON.stringify(this.series, null, 1), "application/json") };
+    /** @type {import("../exporting.js").Exports} */
+    this.exports = {
+      csv: () => this.saveCsv(), json: () => saveJson("btc-ai-system.json", this.series), png: () => root,
+      lacking: () => (this.series.length ? "" : "nothing was measured in this time"), caption: () => this.caption(),
+    };
     replace(root, h("div", { class: "stack" }, h("h1", { class: "visually-hidden" }, "System Metrics"), this.now,
-      h("div", { class: "row spread" }, this.ranges, h("span", { class: "muted small" }, "drag over a chart to look closer; double-click or Escape for all of it")), this.plots, this.processes));
+      h("div", { class: "row spread onscreen" }, this.ranges, h("span", { class: "muted small" }, "drag over a chart to look closer; double-click or Escape for all of it")), this.plots, this.processes));
   }
 
   close() {
@@ -141,12 +145,12 @@ class System {
   }
 
   saveCsv() {
-    const rows = this.series.flatMap((one) => one.time.map((/** @type {number} */ time, /** @type {number} */ at) => [new Date(time * 1000).toISOString(), one.name, one.mean[at], one.low[at], one.high[at]]));
-    save("btc-ai-system.csv", csv(["time", "series", "mean", "low", "high"], rows), "text/csv");
+    const rows = this.series.flatMap((one) => one.time.map((/** @type {number} */ time, /** @type {number} */ at) => [iso(time), one.name, unitOf(one.name), one.mean[at], one.low[at], one.high[at]]));
+    saveCsv("btc-ai-system.csv", ["time", "series", "unit", "mean", "low", "high"], rows);
   }
 
   caption() {
-    const [start, end] = this.span().map((time) => new Date(time * 1000).toISOString());
-    return `System metrics, ${start} to ${end}; a machine with ${size(this.sample?.host.memory_total_mb ?? 0)} of memory`;
+    const [start, end] = this.span().map(iso);
+    return `${start} to ${end}; a machine with ${size(this.sample?.host.memory_total_mb ?? 0)} of memory`;
   }
 }

@@ -1,7 +1,7 @@
 // Training Progress: the curves of a run, bucket by bucket, over episodes.
 
 import { card, empty, h, renew, replace } from "../dom.js";
-import { metric, moment, unit, words } from "../format.js";
+import { metric, unit, words } from "../format.js";
 import { ApiError, address, get, greeting } from "../api.js";
 import { action, download } from "../feedback.js";
 import { debounced } from "../later.js";
@@ -10,7 +10,7 @@ import { Chart } from "../chart.js";
 import * as runs from "../runs.js";
 import { SIDE_BY_SIDE, controls } from "../training/controls.js";
 import { BucketCurves, choosable, withValidation } from "../training/curves.js";
-import { bucketColour, bucketState, featuresCard, modelsCard, runCard } from "../training/details.js";
+import { bucketColour, bucketState, featuresCard, modelsCard, originWords, runCard } from "../training/details.js";
 import { pickRuns } from "../training/picker.js";
 
 /** @typedef {Record<string, any>} Body */
@@ -26,8 +26,7 @@ export function open(root) {
     load: (fresh) => page.load(fresh),
     event: (event) => page.event(event),
     close: () => page.close(),
-    exports: { csv: () => page.export("csv"), json: () => page.export("json") },
-    caption: () => page.caption(),
+    exports: { csv: () => page.export("csv"), json: () => page.export("json"), png: () => root, lacking: () => page.lacking(), caption: () => page.caption() },
   };
 }
 
@@ -248,10 +247,20 @@ class TrainingPage {
     return withValidation(this.asked().metrics).includes(name);
   }
 
+  /** What has an episode. */
+  get begun() {
+    return [...this.buckets, ...this.overlays].filter((one) => one.row.episode > 0);
+  }
+
+  lacking() {
+    if (this.found === null) return "there is no run";
+    return this.begun.length ? "" : "no episode has ended yet";
+  }
+
   /** @param {"csv" | "json"} form */
   export(form) {
     const asked = this.asked();
-    for (const { run, row } of [...this.buckets, ...this.overlays]) {
+    for (const { run, row } of this.begun) {
       download(address(`/api/runs/${run.run}/curves.${form}`, {
         position: row.position, names: withValidation(asked.metrics).join(","), first: asked.x0 && Math.floor(asked.x0), last: asked.x1 && Math.ceil(asked.x1),
       }));
@@ -259,9 +268,8 @@ class TrainingPage {
   }
 
   caption() {
-    const { run, config_sha256: hash, data } = /** @type {Body} */ (this.found), asked = this.asked();
-    const range = data ? `, ${data.symbol} ${data.interval} ${moment(data.start)} to ${moment(data.end)}` : "";
-    return `Run ${run.run}, ${asked.bucket === SIDE_BY_SIDE ? "all buckets" : asked.bucket}${range}, configuration ${hash?.slice(0, 16) ?? "not known"}, smoothing ${asked.smooth}`;
+    const asked = this.asked();
+    return `run ${asked.run}, ${asked.bucket === SIDE_BY_SIDE ? "all buckets" : asked.bucket}, ${originWords(this.found)}, smoothing ${asked.smooth}`;
   }
 }
 

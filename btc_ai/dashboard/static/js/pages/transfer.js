@@ -1,10 +1,10 @@
 // Knowledge transfer: the graph of buckets, the ledger, and one transfer with its paired curves.
 
 import { card, empty, h, pill, replace, table } from "../dom.js";
-import { moment } from "../format.js";
+import { iso, moment } from "../format.js";
 import { get } from "../api.js";
 import { change, numeric, value } from "../address.js";
-import { action, csv, save } from "../feedback.js";
+import { action, saveCsv, saveJson } from "../feedback.js";
 import { debounced } from "../later.js";
 import * as runs from "../runs.js";
 import { graphOf, transferGraph } from "../transfer/graph.js";
@@ -16,7 +16,11 @@ import { between, impactWords, intervalWords, outcomeOf } from "../transfer/word
 
 const PAGE = 25;
 const OF_GRAPH = 200;
-const COLUMNS = ["transfer", "run", "position", "source", "target", "kinds", "time", "decision", "reason", "difference", "low", "high", "share"];
+/** Of a file, and what they are of a row. @type {Record<string, string>} */
+const COLUMNS = {
+  transfer: "transfer", run: "run", position: "position", source: "source", target: "target", kinds: "kinds", time: "time", decision: "decision", reason: "reason",
+  difference_bps_per_bar: "difference", low_bps_per_bar: "low", high_bps_per_bar: "high", share: "share",
+};
 
 /** @param {HTMLElement} root @returns {import("../shell.js").View} */
 export function open(root) {
@@ -60,11 +64,19 @@ export function open(root) {
       else detail?.event(event);
     },
     exports: {
-      csv: () => (detail ? detail.exportCsv() : save("btc-ai-transfers.csv", csv(COLUMNS, rows.map((row) => COLUMNS.map((name) => row[name]))), "text/csv")),
-      json: () => (detail ? detail.exportJson() : save("btc-ai-transfers.json", JSON.stringify(rows, null, 2), "application/json")),
+      csv: () => (detail ? detail.exportCsv() : saveLedger(rows)),
+      json: () => (detail ? detail.exportJson() : saveJson("btc-ai-transfers.json", rows)),
+      png: () => root,
+      lacking: (form) => (detail ? detail.lacking(form) : rows.length ? "" : "nothing has been transferred yet"),
+      caption: () => detail?.caption() ?? "",
     },
-    caption: () => detail?.caption() ?? "Knowledge transfers",
   };
+}
+
+/** @param {Body[]} rows */
+function saveLedger(rows) {
+  const names = Object.values(COLUMNS);
+  saveCsv("btc-ai-transfers.csv", Object.keys(COLUMNS), rows.map((row) => names.map((name) => (name === "time" ? iso(row.time) : row[name]))));
 }
 
 function nothingYet() {

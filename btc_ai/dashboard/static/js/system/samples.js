@@ -17,6 +17,17 @@ export function seriesIn(sample) {
   return found;
 }
 
+/** What the values of series are measured in, by how their names end. @type {[RegExp, string][]} */
+const UNITS = [
+  [/^process\..*\.cpu$/, "cores"], [/\.(cpu|memory|disk|utilisation)$/, "share"], [/_mb_s$/, "MiB/s"], [/_mb$/, "MiB"],
+  [/_c$/, "celsius"], [/_w$/, "watts"], [/\.load$/, "processes"],
+];
+
+/** The unit of a series, or "". @param {string} name */
+export function unitOf(name) {
+  return UNITS.find(([ending]) => ending.test(name))?.[1] ?? "";
+}
+
 /** The end of every series as a sample, where none has come live. @param {Body[]} series @returns {Body | null} */
 export function newestOf(series) {
   const host = /** @type {Body} */ ({}), gpus = /** @type {Record<string, Body>} */ ({}), processes = /** @type {Record<string, Body>} */ ({});

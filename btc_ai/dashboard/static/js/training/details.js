@@ -1,7 +1,7 @@
 // What is said of a run beside its curves: how far it is, what became of each bucket, its models.
 
 import { card, h, pill, progress, table } from "../dom.js";
-import { colour, duration, levelOf, moment, number, size, whole, words } from "../format.js";
+import { colour, duration, iso, levelOf, moment, number, size, whole, words } from "../format.js";
 import { action } from "../feedback.js";
 import { greeting } from "../api.js";
 import * as runs from "../runs.js";
@@ -13,6 +13,12 @@ import { importanceBars } from "./features.js";
 export function bucketColour(bucket, otherwise = 0) {
   const index = greeting().buckets.findIndex((/** @type {Body} */ one) => one.name === bucket);
   return colour(index < 0 ? otherwise : index);
+}
+
+/** What a run was made of, below a picture of it. @param {Body | null} found as `/api/runs/{run}` has it */
+export function originWords(found) {
+  const { config_sha256: hash, data } = found ?? {};
+  return `${data ? `${data.symbol} ${data.interval} ${iso(data.start)} to ${iso(data.end)}, ` : ""}configuration ${hash?.slice(0, 16) ?? "not known"}`;
 }
 
 /** The run, how far it is, and what can be done with it. @param {Body} run @param {import("../dom.js").Child} more words @param {import("../dom.js").Child} [aside] */

@@ -5,8 +5,9 @@ import { metric, moment, number, percent, signed, words } from "../format.js";
 import { address, find } from "../api.js";
 import { change, numeric, value } from "../address.js";
 import { Chart } from "../chart.js";
-import { download, save } from "../feedback.js";
+import { download, saveJson } from "../feedback.js";
 import { episodesOf } from "../training/curves.js";
+import { originWords } from "../training/details.js";
 import { between, impactWords, intervalWords, outcomeOf } from "./words.js";
 
 /** @typedef {Record<string, any>} Body */
@@ -118,6 +119,12 @@ export class Detail {
     this.paired?.append(arm, body.episode, body.metrics[this.metric] ?? null);
   }
 
+  /** @param {import("../exporting.js").Form} form */
+  lacking(form) {
+    if (!this.row) return "there is no such transfer";
+    return form === "csv" && this.curves.length === 0 ? "no episode of either arm is known" : "";
+  }
+
   /** Both arms, an episode a line; the server puts hash and range above. */
   exportCsv() {
     const { row } = this;
@@ -126,13 +133,12 @@ export class Detail {
 
   exportJson() {
     const { config_sha256: hash, data } = this.origin ?? {};
-    save(`btc-ai-transfer-${this.id}.json`, JSON.stringify({ ...this.row, config_sha256: hash ?? null, data: data ?? null }, null, 2), "application/json");
+    saveJson(`btc-ai-transfer-${this.id}.json`, { ...this.row, config_sha256: hash ?? null, data: data ?? null });
   }
 
   caption() {
-    const { row } = this, { config_sha256: hash, data } = this.origin ?? {};
-    const range = data ? `, ${data.symbol} ${data.interval} ${moment(data.start)} to ${moment(data.end)}` : "";
-    return row ? `Transfer ${row.transfer}, ${between(row)}, ${outcomeOf(row).word} ${impactWords(row)} ${intervalWords(row)}${range}, configuration ${hash?.slice(0, 16) ?? "not known"}` : "";
+    const { row } = this;
+    return row ? `${row.transfer}, ${between(row)}, ${outcomeOf(row).word} ${impactWords(row)} ${intervalWords(row)}, ${originWords(this.origin)}` : "";
   }
 }
 

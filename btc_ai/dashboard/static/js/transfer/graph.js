@@ -65,7 +65,7 @@ export function transferGraph({ nodes, edges, selected = "" }) {
 function drawing(nodes, edges, selected, width) {
   const plan = (width - nodes.length * NODE.width) / Math.max(1, nodes.length - 1) >= LEAST_GAP
     ? across(nodes, edges, width) : down(nodes, edges, width);
-  const svg = s("svg", { width, height: plan.height, viewBox: `0 0 ${width} ${plan.height}`, role: "group", "data-picture": "Knowledge transfer", "aria-label": "Buckets and the newest transfer between any two" });
+  const svg = s("svg", { width, height: plan.height, viewBox: `0 0 ${width} ${plan.height}`, role: "group", "aria-label": "Buckets and the newest transfer between any two" });
   svg.append(...edges.map((row, index) => arrow(row, plan.routes[index], row.transfer === selected)),
     ...nodes.map((node, index) => bucket(node, plan.spots[index])));
   return svg;
