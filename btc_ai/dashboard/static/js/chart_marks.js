@@ -4,6 +4,11 @@
 /** @typedef {(text: string) => string} Css the colour that a variable of CSS has now */
 
 const ROOM_PX = 4;
+const LINE_PX = 13;
+/** Rows of an event's words above which they are left out. */
+const ROWS = 8;
+
+/** @typedef {{left: number, right: number, top: number, bottom: number}} Box where something is written or drawn */
 
 /** The colours of the theme, asked once. @returns {Css} */
 export function colours() {
@@ -25,38 +30,65 @@ export function drawZones(plot, zones, css) {
   ctx.restore();
 }
 
-/** Horizontal lines with their names. @param {uPlot} plot @param {import("./chart.js").Level[]} levels @param {Css} css @param {string} font */
+/** Horizontal lines with their names; where all of it is. @param {uPlot} plot @param {import("./chart.js").Level[]} levels @param {Css} css @param {string} font */
 export function drawLevels(plot, levels, css, font) {
-  const { ctx, bbox } = plot;
+  const { ctx, bbox } = plot, right = bbox.left + bbox.width;
+  /** @type {Box[]} */
+  const taken = [];
   within(plot, font, (ratio) => {
     ctx.setLineDash([5 * ratio, 4 * ratio]);
-    ctx.textAlign = "right";
     for (const { value, label, level } of levels) {
-      const y = plot.valToPos(value, "y", true);
+      const y = plot.valToPos(value, "y", true), tall = LINE_PX * ratio, wide = ctx.measureText(label).width;
       ctx.strokeStyle = ctx.fillStyle = css(`var(--${level ?? "muted"})`);
-      line(ctx, bbox.left, y, bbox.left + bbox.width, y);
-      ctx.fillText(label, bbox.left + bbox.width - ROOM_PX * ratio, y + (y < bbox.top + 16 * ratio ? 12 : -ROOM_PX) * ratio);
+      line(ctx, bbox.left, y, right, y);
+      const bottom = y < bbox.top + 16 * ratio ? y + tall + ratio : y - ratio;
+      const box = { left: right - wide - ROOM_PX * ratio, right, top: bottom - tall, bottom };
+      write(ctx, label, box, css("var(--surface)"), ratio);
+      taken.push(box, { left: bbox.left, right, top: y - ratio, bottom: y + ratio });
+    }
+  });
+  return taken;
+}
+
+/** Events, each with its words in the first row in which they cover nothing. @param {uPlot} plot @param {import("./chart.js").Marker[]} markers @param {Box[]} taken @param {Css} css @param {string} font */
+export function drawMarkers(plot, markers, taken, css, font) {
+  const { ctx, bbox } = plot;
+  within(plot, font, (ratio) => {
+    const tall = LINE_PX * ratio, room = ROOM_PX * ratio, filled = [...taken];
+    for (const { x, label, level } of [...markers].sort((one, other) => one.x - other.x)) {
+      const at = plot.valToPos(x, "x", true), wide = ctx.measureText(label).width;
+      ctx.setLineDash([2 * ratio, 3 * ratio]);
+      ctx.strokeStyle = ctx.fillStyle = css(`var(--${level ?? "muted"})`);
+      line(ctx, at, bbox.top, at, bbox.top + bbox.height);
+      if (!label) continue;
+      const left = Math.max(bbox.left, Math.min(at, bbox.left + bbox.width - wide - 2 * room)) + room;
+      for (let top = bbox.top + ratio, row = 0; row < ROWS && top + tall <= bbox.top + bbox.height; top += tall / 2, row += 0.5) {
+        const box = { left, right: left + wide + room, top, bottom: top + tall };
+        if (filled.some((one) => covers(one, box))) continue;
+        filled.push(box);
+        write(ctx, label, box, css("var(--surface)"), ratio);
+        break;
+      }
     }
   });
 }
 
-/** Events; the words of one that would cover the last one's stand a line below. @param {uPlot} plot @param {import("./chart.js").Marker[]} markers @param {Css} css @param {string} font */
-export function drawMarkers(plot, markers, css, font) {
-  const { ctx, bbox } = plot;
-  within(plot, font, (ratio) => {
-    ctx.setLineDash([2 * ratio, 3 * ratio]);
-    ctx.textAlign = "left";
-    let end = -Infinity, row = 0;
-    for (const { x, label, level } of [...markers].sort((one, other) => one.x - other.x)) {
-      const at = plot.valToPos(x, "x", true), wide = ctx.measureText(label).width, right = bbox.left + bbox.width;
-      ctx.strokeStyle = ctx.fillStyle = css(`var(--${level ?? "muted"})`);
-      line(ctx, at, bbox.top, at, bbox.top + bbox.height);
-      const left = Math.max(bbox.left, Math.min(at, right - wide - 2 * ROOM_PX * ratio)) + ROOM_PX * ratio;
-      row = left < end ? row + 1 : 0;
-      end = Math.max(end, left + wide);
-      ctx.fillText(label, left, bbox.top + (11 + 13 * row) * ratio);
-    }
-  });
+/** @param {Box} one @param {Box} other */
+function covers(one, other) {
+  return one.left < other.right && other.left < one.right && one.top < other.bottom && other.top < one.bottom;
+}
+
+/** Words that lines do not run through. @param {CanvasRenderingContext2D} ctx @param {string} label @param {Box} box @param {string} halo its colour @param {number} ratio */
+function write(ctx, label, box, halo, ratio) {
+  const y = box.bottom - ROOM_PX * ratio;
+  ctx.save();
+  ctx.setLineDash([]);
+  ctx.lineJoin = "round";
+  [ctx.strokeStyle, ctx.lineWidth, ctx.globalAlpha] = [halo, 3 * ratio, 0.75];
+  ctx.strokeText(label, box.left, y);
+  ctx.globalAlpha = 1;
+  ctx.fillText(label, box.left, y);
+  ctx.restore();
 }
 
 /** @param {uPlot} plot @param {string} font @param {(ratio: number) => void} draw */
@@ -68,6 +100,7 @@ function within({ ctx, bbox }, font, draw) {
   ctx.clip();
   ctx.font = font.replace("11px", `${11 * ratio}px`);
   ctx.lineWidth = ratio;
+  [ctx.textAlign, ctx.textBaseline] = ["left", "alphabetic"];
   draw(ratio);
   ctx.restore();
 }

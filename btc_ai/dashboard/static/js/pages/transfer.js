@@ -4,7 +4,7 @@ import { card, empty, h, pill, replace, table } from "../dom.js";
 import { moment } from "../format.js";
 import { get } from "../api.js";
 import { change, numeric, value } from "../address.js";
-import { action, csv, save } from "../feedback.js";
+import { csv, save } from "../feedback.js";
 import { debounced } from "../later.js";
 import * as runs from "../runs.js";
 import { graphOf, transferGraph } from "../transfer/graph.js";
@@ -38,7 +38,7 @@ export function open(root) {
     loaded = true;
     if (newest.length === 0 && !id) return void replace(root, h("h1", { class: "visually-hidden" }, "Knowledge Transfer"), nothingYet());
     if (!graph.isConnected) replace(root, h("div", { class: "stack" }, h("h1", { class: "visually-hidden" }, "Knowledge Transfer"), graph, below));
-    replace(graph, card("Buckets and what was handed on", h("span", { class: "muted small" }, "the newest transfer between any two"),
+    replace(graph, card("Buckets and what was handed on", h("span", { class: "muted small" }, "the newest transfer between any two, of every run"),
       transferGraph({ ...graphOf(overview, newest), selected: id })));
     if (detail && detail.id !== id) detail.close();
     if (page) {
@@ -70,7 +70,7 @@ export function open(root) {
 function nothingYet() {
   return empty("Nothing has been transferred yet",
     "In a progressive run each bucket begins with what the one before it has learned, measured beside a run from scratch.",
-    h("div", { class: "row" }, action("Start progressive training", runs.askToStart, { class: "primary" }), action("Transfer knowledge …", runs.askToTransfer)));
+    h("div", { class: "row" }, runs.doing("Start progressive training", runs.askToStart, { class: "primary" }), runs.doing("Transfer knowledge …", runs.askToTransfer)));
 }
 
 /** @param {Body[]} rows @param {number} from @param {boolean} more */
@@ -80,12 +80,12 @@ function ledger(rows, from, more) {
     h("button", { type: "button", disabled: !there, onclick: () => change({ from: to || null }, { remember: true }) }, text);
   return card("Ledger", h("span", { class: "muted small" }, "every transfer, newest first"),
     table("Transfers", [
-      ["From → to", between, "nowrap"], ["Time", (row) => moment(row.time), "nowrap"], ["Carried", (row) => row.kinds.join(", ") || "nothing"],
+      ["From → to", between, "nowrap"], ["Time", (row) => moment(row.time), "nowrap"], ["Carried", (row) => row.kinds.join(", ") || "nothing", "narrow"],
       ["Outcome", (row) => pill(`${outcomeOf(row).glyph} ${outcomeOf(row).word}`, outcomeOf(row).level)],
       ["Impact, bps a bar", (row) => impactWords(row).replace(" bps a bar", ""), "number"],
       ["95 % interval", (row) => intervalWords(row).replace("95 %: ", ""), "number"], ["", (row) => intervalPicture(row, most)],
       ["Why", (row) => row.reason ?? "", "roomy"], ["Run", (row) => row.run, "nowrap"],
-    ], rows, (row) => `/transfer?id=${encodeURIComponent(row.transfer)}`),
+    ], rows, (row) => `/transfer?id=${encodeURIComponent(row.transfer)}`, true),
     (from > 0 || more) && h("div", { class: "row" }, turn("Newer", Math.max(0, from - PAGE), from > 0),
       h("span", { class: "muted small" }, `${from + 1} to ${from + rows.length}`), turn("Older", from + PAGE, more)));
 }
