@@ -67,7 +67,8 @@ export function navigate() {
   const current = page();
   document.title = `${PAGES[current]} · BTC-AI`;
   replace(tabs, TABS.map((name) => h("a", { href: `/${name}`, "aria-current": current === name && "page" }, PAGES[name])));
-  tabs.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  const here = /** @type {HTMLElement | null} */ (tabs.querySelector("[aria-current]"));
+  if (here) tabs.scrollLeft = here.offsetLeft - tabs.offsetLeft - (tabs.clientWidth - here.offsetWidth) / 2;  // `scrollIntoView` would have Tab go on from there
   for (const menu of document.querySelectorAll("details.menu")) menu.removeAttribute("open");
   for (const dialog of document.querySelectorAll("dialog")) dialog.close();  // it was of the page before
 }

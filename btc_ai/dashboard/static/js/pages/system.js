@@ -55,8 +55,9 @@ class System {
     this.ranges = h("div", { class: "row", role: "group", "aria-label": "Time range" });
     this.reload = debounced(() => this.load());
     this.exports = { csv: () => this.saveCsv(), json: () => save("btc-ai-system.json", JSON.stringify(this.series, null, 1), "application/json") };
-    replace(root, h("div", { class: "stack" }, h("h1", { class: "visually-hidden" }, "System Metrics"), this.now,
-      h("div", { class: "row spread" }, this.ranges, h("span", { class: "muted small" }, "drag over a chart to look closer; double-click or Escape for all of it")), this.plots, this.processes));
+    this.root = root;
+    this.page = h("div", { class: "stack" }, h("h1", { class: "visually-hidden" }, "System Metrics"), this.now,
+      h("div", { class: "row spread" }, this.ranges, h("span", { class: "muted small" }, "drag over a chart to look closer; double-click or Escape for all of it")), this.plots, this.processes);
   }
 
   close() {
@@ -83,6 +84,7 @@ class System {
     this.loaded = true;
     this.tellRanges();
     this.tellNow();
+    arrange(this.root, [this.page]);
     this.draw(markersOf(transfers.transfers, memory.events, start, end));
   }
 

@@ -161,6 +161,7 @@ class TrainingPage {
     const { tools, head } = this.parts, { run, metric_names: known } = /** @type {Body} */ (this.found);
     if (!this.root.contains(head)) {
       replace(this.root, h("div", { class: "stack" }, h("h1", { class: "visually-hidden" }, "Training Progress"), ...Object.values(this.parts)));
+      this.drawHead();
     }
     const metrics = inOrder(choosable(known.length ? known : asked.metrics)), names = run.buckets.map((/** @type {Body} */ row) => row.bucket);
     const lacking = asked.runs.filter((one) => this.overlays.length > 0 && !this.overlays.some((other) => other.run.run === one));

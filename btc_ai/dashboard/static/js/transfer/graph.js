@@ -53,12 +53,13 @@ export function graphOf(overview, transfers) {
 export function transferGraph({ nodes, edges, selected = "" }) {
   const root = h("div", { class: "graph" });
   let width = 0;
-  const draw = () => replace(root, drawing(nodes, edges, selected, width), legend());
-  new ResizeObserver(() => {
+  const draw = () => {
     if (!root.clientWidth || root.clientWidth === width) return;
     width = root.clientWidth;
-    draw();
-  }).observe(root);
+    replace(root, drawing(nodes, edges, selected, width), legend());
+  };
+  new ResizeObserver(draw).observe(root);
+  queueMicrotask(draw);  // where it is put in at once, what is below it does not jump
   return root;
 }
 
