@@ -4,7 +4,7 @@ import uPlot from "uplot";
 import { h, replace } from "./dom.js";
 import { number } from "./format.js";
 import * as cursor from "./cursor.js";
-import { colours, drawLevels, drawMarkers, drawZones } from "./chart_marks.js";
+import { colours, drawMarks, drawZones } from "./chart_marks.js";
 import { key, listen } from "./chart_input.js";
 import { alike, describe, lastOf, tell } from "./chart_words.js";
 import { Smoother } from "./smooth.js";
@@ -267,10 +267,7 @@ export class Chart {
       series: [{}, ...drawn.lines.flatMap((line, index) => seriesOf(line, css(line.colour), this.smooth[index]))],
       hooks: {
         drawClear: [(plot) => drawZones(plot, drawn.zones ?? [], css)],
-        draw: [(plot) => {
-          const taken = drawLevels(plot, drawn.levels ?? [], css, font);
-          drawMarkers(plot, drawn.markers ?? [], taken, css, font);
-        }],
+        draw: [(plot) => drawMarks(plot, drawn.levels ?? [], drawn.markers ?? [], css, font)],
         setCursor: [(plot) => this.moved(plot)], setSelect: [(plot) => this.selected(plot)],
         ready: [(plot) => listen(this, plot)],
       },

@@ -5,7 +5,7 @@
 
 const ROOM_PX = 4;
 const LINE_PX = 13;
-/** Rows of an event's words above which they are left out. */
+/** Rows that words of events may stand in. */
 const ROWS = 8;
 
 /** @typedef {{left: number, right: number, top: number, bottom: number}} Box where something is written or drawn */
@@ -30,47 +30,58 @@ export function drawZones(plot, zones, css) {
   ctx.restore();
 }
 
-/** Horizontal lines with their names; where all of it is. @param {uPlot} plot @param {import("./chart.js").Level[]} levels @param {Css} css @param {string} font */
-export function drawLevels(plot, levels, css, font) {
-  const { ctx, bbox } = plot, right = bbox.left + bbox.width;
+/** Lines of events, levels over them, and words where they cover nothing. @param {uPlot} plot @param {import("./chart.js").Level[]} levels @param {import("./chart.js").Marker[]} markers @param {Css} css @param {string} font */
+export function drawMarks(plot, levels, markers, css, font) {
+  within(plot, font, (ratio) => {
+    drawEvents(plot, markers, css, ratio);
+    nameEvents(plot, markers, drawLevels(plot, levels, css, ratio), css, ratio);
+  });
+}
+
+/** @param {uPlot} plot @param {import("./chart.js").Marker[]} markers @param {Css} css @param {number} ratio */
+function drawEvents(plot, markers, css, ratio) {
+  const { ctx, bbox } = plot;
+  ctx.setLineDash([2 * ratio, 3 * ratio]);
+  for (const { x, level } of markers) {
+    const at = plot.valToPos(x, "x", true);
+    ctx.strokeStyle = css(`var(--${level ?? "muted"})`);
+    line(ctx, at, bbox.top, at, bbox.top + bbox.height);
+  }
+}
+
+/** Horizontal lines with their names; where all of it is. @param {uPlot} plot @param {import("./chart.js").Level[]} levels @param {Css} css @param {number} ratio */
+function drawLevels(plot, levels, css, ratio) {
+  const { ctx, bbox } = plot, right = bbox.left + bbox.width, tall = LINE_PX * ratio;
   /** @type {Box[]} */
   const taken = [];
-  within(plot, font, (ratio) => {
-    ctx.setLineDash([5 * ratio, 4 * ratio]);
-    for (const { value, label, level } of levels) {
-      const y = plot.valToPos(value, "y", true), tall = LINE_PX * ratio, wide = ctx.measureText(label).width;
-      ctx.strokeStyle = ctx.fillStyle = css(`var(--${level ?? "muted"})`);
-      line(ctx, bbox.left, y, right, y);
-      const bottom = y < bbox.top + 16 * ratio ? y + tall + ratio : y - ratio;
-      const box = { left: right - wide - ROOM_PX * ratio, right, top: bottom - tall, bottom };
-      write(ctx, label, box, css("var(--surface)"), ratio);
-      taken.push(box, { left: bbox.left, right, top: y - ratio, bottom: y + ratio });
-    }
-  });
+  ctx.setLineDash([5 * ratio, 4 * ratio]);
+  for (const { value, label, level } of levels) {
+    const y = plot.valToPos(value, "y", true), bottom = y < bbox.top + tall + ratio ? y + tall + ratio : y - ratio;
+    const box = { left: right - ctx.measureText(label).width - ROOM_PX * ratio, right, top: bottom - tall, bottom };
+    ctx.strokeStyle = ctx.fillStyle = css(`var(--${level ?? "muted"})`);
+    line(ctx, bbox.left, y, right, y);
+    write(ctx, label, box, css("var(--surface)"), ratio);
+    taken.push(box, { left: bbox.left, right, top: y - ratio, bottom: y + ratio });
+  }
   return taken;
 }
 
-/** Events, each with its words in the first row in which they cover nothing. @param {uPlot} plot @param {import("./chart.js").Marker[]} markers @param {Box[]} taken @param {Css} css @param {string} font */
-export function drawMarkers(plot, markers, taken, css, font) {
-  const { ctx, bbox } = plot;
-  within(plot, font, (ratio) => {
-    const tall = LINE_PX * ratio, room = ROOM_PX * ratio, filled = [...taken];
-    for (const { x, label, level } of [...markers].sort((one, other) => one.x - other.x)) {
-      const at = plot.valToPos(x, "x", true), wide = ctx.measureText(label).width;
-      ctx.setLineDash([2 * ratio, 3 * ratio]);
-      ctx.strokeStyle = ctx.fillStyle = css(`var(--${level ?? "muted"})`);
-      line(ctx, at, bbox.top, at, bbox.top + bbox.height);
-      if (!label) continue;
-      const left = Math.max(bbox.left, Math.min(at, bbox.left + bbox.width - wide - 2 * room)) + room;
-      for (let top = bbox.top + ratio, row = 0; row < ROWS && top + tall <= bbox.top + bbox.height; top += tall / 2, row += 0.5) {
-        const box = { left, right: left + wide + room, top, bottom: top + tall };
-        if (filled.some((one) => covers(one, box))) continue;
-        filled.push(box);
-        write(ctx, label, box, css("var(--surface)"), ratio);
-        break;
-      }
+/** The words of each event in the first row in which they cover nothing; none where there is no such row. @param {uPlot} plot @param {import("./chart.js").Marker[]} markers @param {Box[]} taken @param {Css} css @param {number} ratio */
+function nameEvents(plot, markers, taken, css, ratio) {
+  const { ctx, bbox } = plot, tall = LINE_PX * ratio, room = ROOM_PX * ratio, lowest = bbox.top + Math.min(bbox.height, ROWS * tall);
+  for (const { x, label, level } of [...markers].sort((one, other) => one.x - other.x)) {
+    if (!label) continue;
+    const at = plot.valToPos(x, "x", true), wide = ctx.measureText(label).width;
+    const left = Math.max(bbox.left, Math.min(at, bbox.left + bbox.width - wide - 2 * room)) + room;
+    for (let top = bbox.top + ratio; top + tall <= lowest; top += tall / 2) {
+      const box = { left, right: left + wide + room, top, bottom: top + tall };
+      if (taken.some((one) => covers(one, box))) continue;
+      taken.push(box);
+      ctx.fillStyle = css(`var(--${level ?? "muted"})`);
+      write(ctx, label, box, css("var(--surface)"), ratio);
+      break;
     }
-  });
+  }
 }
 
 /** @param {Box} one @param {Box} other */

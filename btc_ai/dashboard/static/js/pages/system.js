@@ -7,7 +7,7 @@ import { change, numeric, value } from "../address.js";
 import { Chart } from "../chart.js";
 import { csv, save } from "../feedback.js";
 import { debounced } from "../later.js";
-import { GROUPS, groupOf, linesOf, thresholds } from "../system/groups.js";
+import { GROUPS, groupOf, linesOf, marked } from "../system/groups.js";
 import { markersOf } from "../system/markers.js";
 import { gauges, gpuWords, processTable } from "../system/now.js";
 import { newestOf, seriesIn } from "../system/samples.js";
@@ -98,7 +98,7 @@ class System {
     }
     for (const group of wanted) {
       const chart = this.charts.get(group) ?? this.made(group);
-      chart.set({ lines: linesOf(group, this.series), ...(group.memory ? { markers, ...thresholds() } : { markers: markers.map((one) => ({ ...one, label: "" })) }) });
+      chart.set({ lines: linesOf(group, this.series), ...marked(group, markers) });
     }
     if (wanted.length) arrange(this.plots, wanted.map((group) => /** @type {Element} */ (this.charts.get(group)?.root.parentElement)));
     else {

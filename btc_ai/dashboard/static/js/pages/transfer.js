@@ -80,7 +80,7 @@ function ledger(rows, from, more) {
     h("button", { type: "button", disabled: !there, onclick: () => change({ from: to || null }, { remember: true }) }, text);
   return card("Ledger", h("span", { class: "muted small" }, "every transfer, newest first"),
     table("Transfers", [
-      ["From → to", between, "nowrap"], ["Time", (row) => moment(row.time), "nowrap"], ["Carried", (row) => row.kinds.join(", ") || "nothing", "narrow"],
+      ["From → to", between, "nowrap"], ["Time", (row) => moment(row.time), "nowrap"], ["Carried", (row) => row.kinds.join(", ") || "nothing"],
       ["Outcome", (row) => pill(`${outcomeOf(row).glyph} ${outcomeOf(row).word}`, outcomeOf(row).level)],
       ["Impact, bps a bar", (row) => impactWords(row).replace(" bps a bar", ""), "number"],
       ["95 % interval", (row) => intervalWords(row).replace("95 %: ", ""), "number"], ["", (row) => intervalPicture(row, most)],
