@@ -46,11 +46,16 @@ export function open(root) {
   };
 }
 
-/** The least and greatest of each metric: the whole run in one point. @param {Body} one */
+/** The least and greatest of each metric, the whole run in one point; and the newest. @param {Body} one */
 async function findRanges(one) {
   if (!one.row?.episode) return;
-  const { curves } = await get(`/api/runs/${one.run}/curves`, { position: one.row.position, names: greeting().metrics.join(","), points: 1 });
-  const own = curves.filter((/** @type {Body} */ curve) => curve.arm === one.row.arm && curve.mean.length > 0);
+  const of = async (/** @type {Body} */ part) => {
+    const { curves } = await get(`/api/runs/${one.run}/curves`, { position: one.row.position, names: greeting().metrics.join(","), ...part });
+    return curves.filter((/** @type {Body} */ curve) => curve.arm === one.row.arm && curve.mean.length > 0);
+  };
+  const running = one.row.state === "running";  // its row has the metrics of when it began
+  const [own, last] = await Promise.all([of({ points: 1 }), running ? of({ first: one.row.episode }) : []]);
+  if (running) one.row.detail.metrics = { ...one.row.detail.metrics, ...Object.fromEntries(last.map((/** @type {Body} */ { name, mean }) => [name, mean.at(-1)])) };
   one.ranges = Object.fromEntries(own.map((/** @type {Body} */ { name, low, high, mean }) => [name, { low: (low ?? mean)[0], high: (high ?? mean)[0] }]));
 }
 
