@@ -27,10 +27,14 @@ ANSWER_S = 80.0
 
 @dataclass(frozen=True)
 class LinkState:
-    """Whether the daemon is heard, since when, and if not, why."""
+    """Whether the daemon is heard, and if not, why.
+
+    other: the models folder of the daemon that runs, where it is not the one that is shown.
+    """
 
     connected: bool
     text: str = ""
+    other: str = ""
 
 
 class Bus(Protocol):
@@ -64,6 +68,11 @@ class PluginBus:
 class OtherFolderError(NoDaemonError):
     """The daemon that runs has another models folder."""
 
+    def __init__(self, used: Path) -> None:
+        """used: the daemon's."""
+        super().__init__(f"the daemon has another models folder, {used}")
+        self.used = used
+
 
 class ClientBus:
     """A client of its own: it starts no daemon, and finds the one of its models folder if one runs.
@@ -75,8 +84,8 @@ class ClientBus:
         """find_runtime: tells the runtime folder to look in; it may be another by the next look."""
         self._find_runtime, self._models_dir = find_runtime, models_dir
         self._position: Position | None = None
-        self._other = "", ""
-        """What tells a daemon of another models folder, and what was said of it."""
+        self._other = "", LinkState(False)
+        """What tells a daemon of another models folder, and what is said of it."""
 
     async def call(self, kind: str, body: Body) -> Body:
         """The result of a command. No daemon of another models folder gets it."""
@@ -85,7 +94,7 @@ class ClientBus:
             with Client(self._find_runtime(), source="dashboard", timeout=ANSWER_S) as client:
                 used = Path(client.call("daemon.status")["models_dir"])
                 if used != self._models_dir:
-                    raise OtherFolderError(f"the daemon has another models folder, {used}")
+                    raise OtherFolderError(used)
                 return client.call(kind, body)
 
         return await in_thread(ask)
@@ -96,10 +105,9 @@ class ClientBus:
         context = zmq.asyncio.Context()
         try:
             while True:
-                reason = await self._why_not()
-                if (state := LinkState(not reason, reason)) != said:
+                if (state := await self._look()) != said:
                     yield (said := state)
-                if not reason:
+                if state.connected:
                     async with aclosing(self._one_life(context)) as life:
                         async for event in life:
                             yield event
@@ -108,19 +116,19 @@ class ClientBus:
         finally:
             context.destroy(linger=0)
 
-    async def _why_not(self) -> str:
-        """Why there is nothing to be heard; empty where there is."""
+    async def _look(self) -> LinkState:
+        """Whether there is anything to be heard now."""
         daemon = self._daemon()
         if daemon == self._other[0]:
             return self._other[1]
         try:
             await self.call("daemon.ping", {})
         except OtherFolderError as error:
-            self._other = daemon or "", str(error)
-            return str(error)
+            self._other = daemon or "", LinkState(False, str(error), str(error.used))
+            return self._other[1]
         except BtcAiError as error:
-            return str(error)
-        return ""
+            return LinkState(False, str(error))
+        return LinkState(True)
 
     async def _one_life(self, context: zmq.asyncio.Context) -> AsyncGenerator[Heard, None]:
         """The events of one daemon, until it ends."""

@@ -57,7 +57,7 @@ class Hub:
         self._listeners: set[Listener] = set()
         self._last: dict[tuple[str, ...], Body] = {}
         self._link: Body = {"connected": False, "since": time.time(), "text": "no daemon is heard",
-                            "lost": False}  # fmt: skip
+                            "other": "", "lost": False}  # fmt: skip
         self._heard: float | None = None
 
     @property
@@ -69,7 +69,8 @@ class Hub:
     def link(self) -> Body:
         """Whether the daemon is heard, since when, and the time of its newest event.
 
-        If not, why, and whether it was (`lost`).
+        If not, why, whether it was (`lost`), and which models folder the daemon has that runs
+        (`other`).
         """
         return {**self._link, "heard": self._heard}
 
@@ -111,7 +112,7 @@ class Hub:
         """The daemon is heard from now on, or is not."""
         lost = not state.connected and (self.connected or self._link["lost"])
         self._link = {"connected": state.connected, "since": time.time(), "text": state.text,
-                      "lost": lost}  # fmt: skip
+                      "other": state.other, "lost": lost}  # fmt: skip
         self._tell("link", {"link": self.link})
 
     def remember(self, kind: str, body: Body, source: str, moment: float) -> None:

@@ -35,7 +35,7 @@ LEAST_HALF = 10
 
 
 def verdict_of(row: BucketRow | None) -> tuple[str, Level]:
-    """What became of a bucket; None: it was never trained."""
+    """What became of a bucket, its transfer apart; None: it was never trained."""
     if row is None:
         return "not trained yet", "neutral"
     if row.state == "running" and row.detail.get("stalled_since"):
@@ -43,11 +43,9 @@ def verdict_of(row: BucketRow | None) -> tuple[str, Level]:
     if row.state in STATES:
         return STATES[row.state]
     said, level = _result(row.detail.get("outcome") or {})
-    parts = [said, *_transfer(row.detail)]
-    if row.degraded:
-        parts.append("degraded for want of memory")
-        level = "warning" if level == "good" else level
-    return "; ".join(parts), level
+    if not row.degraded:
+        return said, level
+    return f"{said}; degraded for want of memory", "warning" if level == "good" else level
 
 
 def _result(outcome: Body) -> tuple[str, Level]:
@@ -62,13 +60,6 @@ def _result(outcome: Body) -> tuple[str, Level]:
     beside = "" if hold is None else f", buy and hold {hold:+.2f}"
     words = f"{own:+.2f} bps a bar on the held-out test{beside}"
     return words, "bad" if own <= 0 else "good" if own > (hold or 0.0) else "neutral"
-
-
-def _transfer(step: Body) -> list[str]:
-    decision = (step.get("verdict") or {}).get("decision")
-    if decision == "rolled_back" or step.get("rolled_back"):
-        return ["transfer rolled back"]
-    return ["transfer kept"] if decision == "kept" else []
 
 
 def alert_of(event: EventRow) -> tuple[str, Level] | None:

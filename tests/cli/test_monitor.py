@@ -103,6 +103,9 @@ def test_a_dashboard_follows_a_daemon_from_its_start_through_a_restart_to_its_en
                 refused = web.post(f"{other}/api/commands", json=start, headers=csrf)
                 assert (hello["mode"], refused.status_code) == ("folder", 503)
                 assert f"another models folder, {models}" in refused.text
+                house.wait_for(
+                    lambda: web.get(f"{other}/api/hello").json()["link"]["other"] == str(models)
+                )
             run = web.post(f"{url}/api/commands", json=start).json()["result"]["run"]
             progress = until(page, "training.progress")
             assert progress["body"]["run"] == run

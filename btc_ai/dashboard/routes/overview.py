@@ -75,12 +75,14 @@ def _newest_rows(
 
 
 def _with_metrics(history: History, row: BucketRow, names: list[str]) -> BucketRow:
-    """Of a bucket that did not come to tell its newest metrics, those of its newest episode."""
-    if row.state != INTERRUPTED or row.detail.get("metrics"):
+    """Of a bucket in training the metrics of its newest episode: it told those of when it began."""
+    if row.state not in ("running", INTERRUPTED) or not row.episode:
         return row
     found = history.curves(row.run, row.position, names, first=row.episode)
     metrics = {one.name: one.mean[-1] for one in found if one.arm == row.arm and one.mean}
-    return replace(row, detail={**row.detail, "metrics": metrics})
+    return replace(
+        row, detail={**row.detail, "metrics": {**row.detail.get("metrics", {}), **metrics}}
+    )
 
 
 def _glance(name: str, row: BucketRow | None, spark: list[float]) -> Body:

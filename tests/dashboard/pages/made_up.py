@@ -246,7 +246,7 @@ def running_view(begun: float, episode: int) -> Body:
         step_view(state="done", episodes=EPISODES, episode=EPISODES, started=begun, ended=second,
                   metrics=metrics("Scalping", "main", EPISODES)),
         step_view(1, "Short", episodes=EPISODES, episode=episode, started=second,
-                  metrics=metrics("Short", "main", episode), transfer=transfer(1), memory=[memory]),
+                  transfer=transfer(1), memory=[memory]),
         step_view(2, "Medium", state="waiting", episodes=EPISODES, started=None),
         step_view(3, "Long", state="waiting", episodes=EPISODES, started=None),
     ]  # fmt: skip

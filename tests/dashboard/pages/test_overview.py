@@ -1,5 +1,6 @@
 """The overview: every bucket at a glance, and what it says where there is nothing."""
 
+import re
 from pathlib import Path
 
 from playwright.sync_api import Browser, expect
@@ -19,8 +20,10 @@ def test_every_bucket_is_shown_for_what_it_is(served: Served, stay: Visitor) -> 
     expect(short).to_contain_text("min left")
     expect(medium).to_contain_text("waits for its turn")
     reward = short.locator("tr", has_text="Reward")
-    low, high = reward.locator("td").nth(1).inner_text().split(" to ")
+    low, high = reward.locator("td").nth(1).inner_text().replace("−", "-").split(" to ")
     last = reward.locator("td").first.inner_text()
+    expect(short).to_contain_text("transfer from Scalping not measured")
+    expect(page.locator(".card[data-other]")).to_have_count(0)
     assert float(low) < float(last) < float(high)
     alerts = cards.filter(has_text="Alerts")
     expect(alerts).to_contain_text("GPU 0 memory is at 71 %")
@@ -67,6 +70,12 @@ def test_an_empty_folder_says_what_to_do_and_then_shows_its_runs(
         assert visitor.faults() == []
         add_episode(run, 4)
         expect(short).to_contain_text("episode 4 of 9")
+        expect(short).not_to_contain_text("run grw234")
+        write_run(served.config.MODELS_DIR, "Medium", "new567", episodes=1)
+        medium = page.locator("section.card", has=page.get_by_role("heading", name="Medium"))
+        expect(medium).to_contain_text("episode 1 of 9")
+        expect(page.locator(".card[data-other] a.pill")).to_have_count(1)
+        expect(page.locator(".card[data-other]")).to_contain_text(re.compile("run (grw234|new567)"))
     finally:
         context.close()
         served.stop()

@@ -1,5 +1,6 @@
 """What stands on every page: menus, the link, watching, themes, the way back after a loss."""
 
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,6 +47,10 @@ def test_pages_have_no_serious_fault_and_fit(visit: Visitor, theme: str, size: A
         visit.go(address)
         assert visit.faults() == [], address
         assert visit.overflow() == 0, address
+    page = visit.move("/transfer")
+    ledger = page.get_by_role("region", name="Transfers")
+    cut = ledger.evaluate("one => one.scrollWidth - one.clientWidth")
+    assert visit.overflow() == 0 and cut == 0
     small = visit.page.eval_on_selector_all(
         "button, summary, nav a",
         """all => all.filter(one => one.offsetHeight && one.offsetHeight < 32)
@@ -98,8 +103,26 @@ def test_a_daemon_that_is_gone_is_told_from_a_server_that_is(
     served.daemon.tell(LinkState(False, "no daemon runs in /run"))
     expect(page.locator("#state")).to_have_text("no daemon")
     expect(page.locator(".banner")).to_contain_text("no daemon runs in /run")
+    pause = page.get_by_role("button", name="Pause", include_hidden=True).first
+    expect(pause).to_be_disabled()
+    expect(page.get_by_role("main").get_by_role("button", name="Pause")).to_be_disabled()
+    served.daemon.tell(LinkState(False, "it has another one", "/elsewhere"))
+    expect(page.locator("#state")).to_have_text("daemon elsewhere")
+    expect(pause).to_have_attribute("title", re.compile("models folder, /elsewhere"))
+    visitor.move("/logs")
+    expect(page.get_by_role("main")).to_contain_text("daemon that runs has another models folder")
+    visitor.move("/system")
+    expect(page.get_by_role("main")).to_contain_text("/elsewhere, and keeps there what it measures")
+    ended, after = made_up.sample(0.5), {**made_up.sample(0.5), "processes": []}
+    times = zip((ended, after), (time.time() - 60, time.time()), strict=True)
+    events = [served.ledger.event("monitoring.sample", *one, "monitoring") for one in times]
+    made_up.write(served.config, events)
+    page.get_by_role("button", name="Refresh Now").click()
+    expect(page.get_by_role("main")).to_contain_text("this is as it was at")
+    expect(page.get_by_role("table", name="Processes")).to_have_count(0)
     served.daemon.tell(LinkState(True))
     expect(page.locator("#state")).to_contain_text("live")
+    expect(pause).to_be_enabled()
 
 
 def test_a_page_turns_live_when_a_daemon_starts_and_back_when_it_ends(

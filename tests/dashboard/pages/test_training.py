@@ -56,8 +56,8 @@ def test_the_twin_validation_verdict_and_importance_are_shown(stay: Visitor) -> 
     legend = page.locator(".legend").first
     for words in (made_up.DONE, "validation", "from scratch"):
         expect(legend).to_contain_text(words)
-    expect(page.locator("main")).to_contain_text("kept: 0.14 net bps a bar")
-    expect(page.locator("main")).to_contain_text("95 % interval 0.06 to 0.22")
+    expect(page.locator("main")).to_contain_text("kept: +0.140 net bps a bar")
+    expect(page.locator("main")).to_contain_text("95 % interval +0.060 to +0.220")
     features = page.locator(".importance li")
     expect(features).to_have_count(len(made_up.FEATURES))
     expect(features.first).to_contain_text("price")

@@ -35,6 +35,9 @@ def test_a_transfer_has_an_address_with_plan_verdict_and_both_arms(stay: Visitor
     stay.ready()
     main = page.get_by_role("main")
     expect(main).to_contain_text("transfer rolled back: it harms")
+    for told in main.locator(".pill").all():
+        expect(told).to_have_text(re.compile("rolled back"))
+        expect(told).to_have_attribute("data-level", "warning")
     expect(main).to_contain_text("bollinger")
     expect(main).to_contain_text("both 6–72 bars")
     expect(page.locator(".chart .legend").first).to_contain_text("from scratch")

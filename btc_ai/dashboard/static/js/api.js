@@ -26,6 +26,13 @@ export async function greet() {
   return hello;
 }
 
+/** Why no command can be sent now; "" where one can. @param {Body | null} [link] as it stands, where that is known better than by the greeting */
+export function whyMute(link = hello.link) {
+  if (!link || link.connected) return "";
+  if (link.other) return `The daemon that runs has another models folder, ${link.other}. This one is only shown; nothing is sent.`;
+  return `${link.text.charAt(0).toUpperCase()}${link.text.slice(1)}.`;
+}
+
 /**
  * @param {string} path @param {Record<string, unknown>} [query] what is null or "" is left out
  * @param {AbortSignal} [signal] @returns {Promise<Body>}

@@ -4,9 +4,9 @@ import uPlot from "uplot";
 import { h, replace } from "./dom.js";
 import { number } from "./format.js";
 import * as cursor from "./cursor.js";
-import { colours, drawLevels, drawMarkers, drawZones } from "./chart_marks.js";
+import { colours, drawMarks, drawZones } from "./chart_marks.js";
 import { key, listen } from "./chart_input.js";
-import { describe, lastOf, tell } from "./chart_words.js";
+import { alike, describe, lastOf, tell } from "./chart_words.js";
 import { Smoother } from "./smooth.js";
 
 /**
@@ -240,7 +240,7 @@ export class Chart {
     const font = `11px ${getComputedStyle(document.body).fontFamily}`;
     const axis = { stroke: css("var(--muted)"), grid: { stroke: css("var(--line)"), width: 1 }, ticks: { stroke: css("var(--line)"), width: 1, size: 4 }, font };
     return {
-      width, height: this.height, padding: [10, 10, 0, 0], legend: { show: false },
+      width, height: this.height, padding: [10, look.unit === "time" ? 26 : 16, 0, 0], legend: { show: false },
       cursor: {
         sync: { key: look.unit, setSeries: false, scales: ["x", null], filters: { pub: isMove, sub: isMove } },
         drag: { x: true, y: false, setScale: false }, points: { size: 7 },
@@ -251,15 +251,12 @@ export class Chart {
       },
       axes: [
         { ...axis, size: look.unit === "time" ? 42 : 30, space: 56, ...(look.unit === "time" && { values: CLOCK }), ...(look.unit === "episode" && { label: "episode", labelSize: 16, labelFont: font }) },
-        { ...axis, size: 58, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : form(tick))) },
+        { ...axis, size: 58, values: (_, ticks) => alike(ticks.map((tick) => (tick === null ? "" : form(tick)))) },
       ],
       series: [{}, ...drawn.lines.flatMap((line, index) => seriesOf(line, css(line.colour), this.smooth[index]))],
       hooks: {
         drawClear: [(plot) => drawZones(plot, drawn.zones ?? [], css)],
-        draw: [(plot) => {
-          drawLevels(plot, drawn.levels ?? [], css, font);
-          drawMarkers(plot, drawn.markers ?? [], css, font);
-        }],
+        draw: [(plot) => drawMarks(plot, drawn.levels ?? [], drawn.markers ?? [], css, font)],
         setCursor: [(plot) => this.moved(plot)], setSelect: [(plot) => this.selected(plot)],
         ready: [(plot) => listen(this, plot)],
       },

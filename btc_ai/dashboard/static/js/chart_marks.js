@@ -4,6 +4,11 @@
 /** @typedef {(text: string) => string} Css the colour that a variable of CSS has now */
 
 const ROOM_PX = 4;
+const LINE_PX = 13;
+/** Rows that words of events may stand in. */
+const ROWS = 8;
+
+/** @typedef {{left: number, right: number, top: number, bottom: number}} Box where something is written or drawn */
 
 /** The colours of the theme, asked once. @returns {Css} */
 export function colours() {
@@ -25,38 +30,76 @@ export function drawZones(plot, zones, css) {
   ctx.restore();
 }
 
-/** Horizontal lines with their names. @param {uPlot} plot @param {import("./chart.js").Level[]} levels @param {Css} css @param {string} font */
-export function drawLevels(plot, levels, css, font) {
-  const { ctx, bbox } = plot;
+/** Lines of events, levels over them, and words where they cover nothing. @param {uPlot} plot @param {import("./chart.js").Level[]} levels @param {import("./chart.js").Marker[]} markers @param {Css} css @param {string} font */
+export function drawMarks(plot, levels, markers, css, font) {
   within(plot, font, (ratio) => {
-    ctx.setLineDash([5 * ratio, 4 * ratio]);
-    ctx.textAlign = "right";
-    for (const { value, label, level } of levels) {
-      const y = plot.valToPos(value, "y", true);
-      ctx.strokeStyle = ctx.fillStyle = css(`var(--${level ?? "muted"})`);
-      line(ctx, bbox.left, y, bbox.left + bbox.width, y);
-      ctx.fillText(label, bbox.left + bbox.width - ROOM_PX * ratio, y + (y < bbox.top + 16 * ratio ? 12 : -ROOM_PX) * ratio);
-    }
+    drawEvents(plot, markers, css, ratio);
+    nameEvents(plot, markers, drawLevels(plot, levels, css, ratio), css, ratio);
   });
 }
 
-/** Events; the words of one that would cover the last one's stand a line below. @param {uPlot} plot @param {import("./chart.js").Marker[]} markers @param {Css} css @param {string} font */
-export function drawMarkers(plot, markers, css, font) {
+/** @param {uPlot} plot @param {import("./chart.js").Marker[]} markers @param {Css} css @param {number} ratio */
+function drawEvents(plot, markers, css, ratio) {
   const { ctx, bbox } = plot;
-  within(plot, font, (ratio) => {
-    ctx.setLineDash([2 * ratio, 3 * ratio]);
-    ctx.textAlign = "left";
-    let end = -Infinity, row = 0;
-    for (const { x, label, level } of [...markers].sort((one, other) => one.x - other.x)) {
-      const at = plot.valToPos(x, "x", true), wide = ctx.measureText(label).width, right = bbox.left + bbox.width;
-      ctx.strokeStyle = ctx.fillStyle = css(`var(--${level ?? "muted"})`);
-      line(ctx, at, bbox.top, at, bbox.top + bbox.height);
-      const left = Math.max(bbox.left, Math.min(at, right - wide - 2 * ROOM_PX * ratio)) + ROOM_PX * ratio;
-      row = left < end ? row + 1 : 0;
-      end = Math.max(end, left + wide);
-      ctx.fillText(label, left, bbox.top + (11 + 13 * row) * ratio);
+  ctx.setLineDash([2 * ratio, 3 * ratio]);
+  for (const { x, level } of markers) {
+    const at = plot.valToPos(x, "x", true);
+    ctx.strokeStyle = css(`var(--${level ?? "muted"})`);
+    line(ctx, at, bbox.top, at, bbox.top + bbox.height);
+  }
+}
+
+/** Horizontal lines with their names; where all of it is. @param {uPlot} plot @param {import("./chart.js").Level[]} levels @param {Css} css @param {number} ratio */
+function drawLevels(plot, levels, css, ratio) {
+  const { ctx, bbox } = plot, right = bbox.left + bbox.width, tall = LINE_PX * ratio;
+  /** @type {Box[]} */
+  const taken = [];
+  ctx.setLineDash([5 * ratio, 4 * ratio]);
+  for (const { value, label, level } of levels) {
+    const y = plot.valToPos(value, "y", true), bottom = y < bbox.top + tall + ratio ? y + tall + ratio : y - ratio;
+    const box = { left: right - ctx.measureText(label).width - ROOM_PX * ratio, right, top: bottom - tall, bottom };
+    ctx.strokeStyle = ctx.fillStyle = css(`var(--${level ?? "muted"})`);
+    line(ctx, bbox.left, y, right, y);
+    write(ctx, label, box, css("var(--surface)"), ratio);
+    taken.push(box, { left: bbox.left, right, top: y - ratio, bottom: y + ratio });
+  }
+  return taken;
+}
+
+/** The words of each event in the first row in which they cover nothing; none where there is no such row. @param {uPlot} plot @param {import("./chart.js").Marker[]} markers @param {Box[]} taken @param {Css} css @param {number} ratio */
+function nameEvents(plot, markers, taken, css, ratio) {
+  const { ctx, bbox } = plot, tall = LINE_PX * ratio, room = ROOM_PX * ratio, lowest = bbox.top + Math.min(bbox.height, ROWS * tall);
+  for (const { x, label, level } of [...markers].sort((one, other) => one.x - other.x)) {
+    if (!label) continue;
+    const at = plot.valToPos(x, "x", true), wide = ctx.measureText(label).width;
+    const left = Math.max(bbox.left, Math.min(at, bbox.left + bbox.width - wide - 2 * room)) + room;
+    for (let top = bbox.top + ratio; top + tall <= lowest; top += tall / 2) {
+      const box = { left, right: left + wide + room, top, bottom: top + tall };
+      if (taken.some((one) => covers(one, box))) continue;
+      taken.push(box);
+      ctx.fillStyle = css(`var(--${level ?? "muted"})`);
+      write(ctx, label, box, css("var(--surface)"), ratio);
+      break;
     }
-  });
+  }
+}
+
+/** @param {Box} one @param {Box} other */
+function covers(one, other) {
+  return one.left < other.right && other.left < one.right && one.top < other.bottom && other.top < one.bottom;
+}
+
+/** Words that lines do not run through. @param {CanvasRenderingContext2D} ctx @param {string} label @param {Box} box @param {string} halo its colour @param {number} ratio */
+function write(ctx, label, box, halo, ratio) {
+  const y = box.bottom - ROOM_PX * ratio;
+  ctx.save();
+  ctx.setLineDash([]);
+  ctx.lineJoin = "round";
+  [ctx.strokeStyle, ctx.lineWidth, ctx.globalAlpha] = [halo, 3 * ratio, 0.75];
+  ctx.strokeText(label, box.left, y);
+  ctx.globalAlpha = 1;
+  ctx.fillText(label, box.left, y);
+  ctx.restore();
 }
 
 /** @param {uPlot} plot @param {string} font @param {(ratio: number) => void} draw */
@@ -68,6 +111,7 @@ function within({ ctx, bbox }, font, draw) {
   ctx.clip();
   ctx.font = font.replace("11px", `${11 * ratio}px`);
   ctx.lineWidth = ratio;
+  [ctx.textAlign, ctx.textBaseline] = ["left", "alphabetic"];
   draw(ratio);
   ctx.restore();
 }

@@ -39,6 +39,12 @@ export function describe(chart) {
       lines.map((_, index) => h("td", {}, form(valueAt(chart.columns[chart.columnOf(index)], row)))))))));
 }
 
+/** Numbers below one another with as many digits after the point each; what is no plain number stays. @param {string[]} texts */
+export function alike(texts) {
+  const digits = texts.map((text) => /^−?\d+(?:\.(\d+))?$/.exec(text)?.[1]?.length ?? 0), most = Math.max(0, ...digits);
+  return texts.map((text, index) => (/^−?\d+(\.\d+)?$/.test(text) && digits[index] < most ? `${text}${digits[index] ? "" : "."}${"0".repeat(most - digits[index])}` : text));
+}
+
 /** The last value that is there. @param {(number | null | undefined)[]} values */
 export function lastOf(values) {
   return values.findLast((value) => value !== null && value !== undefined) ?? null;

@@ -140,13 +140,13 @@ export function spark(values, label, tint) {
  * A table; a column is [title, cell of a row, "number" where it is one].
  * @template R
  * @param {string} caption @param {[string, (row: R) => Child, string?][]} columns @param {R[]} rows
- * @param {(row: R) => string} [link] the address a row leads to
+ * @param {(row: R) => string} [link] the address a row leads to @param {boolean} [wide] on a phone each row is a card, with the titles beside its cells
  */
-export function table(caption, columns, rows, link) {
-  return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": caption },
+export function table(caption, columns, rows, link, wide = false) {
+  return h("div", { class: wide ? "scroll wide" : "scroll", tabindex: 0, role: "region", "aria-label": caption },
     h("table", {}, h("caption", { class: "visually-hidden" }, caption),
       h("thead", {}, h("tr", {}, columns.map(([title, , kind]) => h("th", { scope: "col", class: kind }, title)))),
       h("tbody", {}, rows.map((row) => h("tr", link ? { "data-link": link(row) } : {},
-        columns.map(([, cell, kind], index) => h("td", { class: kind },
+        columns.map(([title, cell, kind], index) => h("td", { class: kind, "data-title": title },
           link && index === 0 ? h("a", { href: link(row) }, cell(row)) : cell(row))))))));
 }

@@ -4,15 +4,15 @@ const NONE = "–";
 /** How metrics are written; others have four digits. @type {Record<string, (value: number) => string>} */
 const FORMS = {
   win_rate: percent, accuracy: percent, exploration: percent, max_drawdown: percent, total_return: percent,
-  profit_factor: (value) => value.toFixed(2), sharpe: (value) => value.toFixed(2),
+  profit_factor: (value) => minus(value.toFixed(2)), sharpe: (value) => minus(value.toFixed(2)),
   trades: whole, steps: whole, bars_per_second: whole,
 };
 
 /** @param {number | null | undefined} value @param {number} [digits] significant digits */
 export function number(value, digits = 4) {
   if (value === null || value === undefined || !Number.isFinite(value)) return NONE;
-  if (value !== 0 && (Math.abs(value) >= 1e6 || Math.abs(value) < 1e-4)) return value.toExponential(2);
-  return String(Number(value.toPrecision(digits)));
+  const text = value !== 0 && (Math.abs(value) >= 1e6 || Math.abs(value) < 1e-4) ? value.toExponential(2) : String(Number(value.toPrecision(digits)));
+  return minus(text);
 }
 
 /** @param {number | null | undefined} value */
@@ -22,13 +22,19 @@ export function whole(value) {
 
 /** @param {number | null | undefined} share 0 to 1 */
 export function percent(share) {
-  return share === null || share === undefined ? NONE : `${(share * 100).toFixed(1)} %`;
+  return share === null || share === undefined ? NONE : minus(`${(share * 100).toFixed(1)} %`);
+}
+
+/** With the sign that is as wide as a plus. @param {string} text */
+function minus(text) {
+  return text.replaceAll("-", "−");
 }
 
 /** With its sign, for differences. @param {number | null | undefined} value @param {number} [digits] after the point */
 export function signed(value, digits = 4) {
   if (value === null || value === undefined || !Number.isFinite(value)) return NONE;
-  return `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(digits)}`;
+  const text = Math.abs(value).toFixed(digits);
+  return Number(text) === 0 ? text : `${value < 0 ? "−" : "+"}${text}`;
 }
 
 /** @param {string} name @param {number | null | undefined} value @param {number} [digits] significant digits, where the metric has no form of its own */
@@ -81,6 +87,7 @@ export function iso(time) {
 
 /** @param {number} mebibytes */
 export function size(mebibytes) {
+  if (mebibytes === 0) return "0 MiB";
   if (mebibytes < 1) return `${number(mebibytes * 1024, 3)} KiB`;
   return mebibytes < 1024 ? `${number(mebibytes, 3)} MiB` : `${number(mebibytes / 1024, 3)} GiB`;
 }

@@ -128,9 +128,9 @@ export class Live extends EventTarget {
     for (const event of message.last) this.tell({ ...event, known: true });
   }
 
-  /** A daemon that comes or goes changes what can be shown. @param {Body} link */
+  /** A daemon that comes or goes, also one of another folder, changes what can be shown and done. @param {Body} link */
   takeLink(link) {
-    const turned = link.connected !== this.link?.connected;
+    const turned = link.connected !== this.link?.connected || link.other !== this.link?.other;
     this.link = link;
     if (turned) this.resync();
   }

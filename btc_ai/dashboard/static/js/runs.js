@@ -2,7 +2,7 @@
 
 import { h } from "./dom.js";
 import { words } from "./format.js";
-import { command, get, greeting } from "./api.js";
+import { command, get, greeting, whyMute } from "./api.js";
 import { action, ask, toast } from "./feedback.js";
 import { go } from "./address.js";
 
@@ -22,6 +22,12 @@ function choice(name, options, chosen) {
 /** @param {string} name @param {string} text @param {boolean} checked */
 function check(name, text, checked) {
   return h("label", { class: "check" }, h("input", { type: "checkbox", name, checked }), text);
+}
+
+/** A button that has the daemon do something; where none is heard it says why not. @param {string} text @param {() => Promise<unknown>} work @param {Record<string, unknown>} [props] */
+export function doing(text, work, props = {}) {
+  const why = whyMute();
+  return action(text, work, { ...props, ...(why && { disabled: true, title: why }) });
 }
 
 /** Ask what to train, and start it. */
@@ -104,7 +110,7 @@ async function show(run, text) {
 /** Buttons for what can be done with a run now. @param {Record<string, any>} run */
 export function steering(run) {
   const verbs = { running: ["pause", "stop"], queued: ["stop"], paused: ["continue", "stop"], stopped: ["continue"], failed: ["continue"] }[String(run.state)] ?? [];
-  return verbs.map((verb) => action(words(verb), () => steer(/** @type {"stop"} */ (verb), run.run), { "data-run": run.run }));
+  return verbs.map((verb) => doing(words(verb), () => steer(/** @type {"stop"} */ (verb), run.run), { "data-run": run.run }));
 }
 
 /** Pause, continue or stop the run that is in training. @param {"pause" | "continue" | "stop"} verb @param {string} [run] */

@@ -2,8 +2,8 @@
 
 import { h, pill, replace } from "./dom.js";
 import { duration } from "./format.js";
-import { greeting, get, post } from "./api.js";
-import { action, notice, toast } from "./feedback.js";
+import { greeting, get, post, whyMute } from "./api.js";
+import { action, notice, save, toast } from "./feedback.js";
 import { recolour } from "./chart.js";
 import { FORMS, hand, refusal } from "./exporting.js";
 import { PAGES, page } from "./address.js";
@@ -30,6 +30,11 @@ let refresh;
 let shown;
 const state = h("span", { id: "state" });
 const banner = h("div", { class: "banner", role: "alert", hidden: true });
+const mute = h("p", { class: "muted small", id: "mute", hidden: true });
+const training = h("div", {}, mute,
+  item("Progressive Training …", runs.askToStart), item("Resume a bucket …", runs.askToResume),
+  item("Transfer knowledge …", runs.askToTransfer), item("Pause", () => runs.steer("pause")),
+  item("Continue", () => runs.steer("continue")), item("Stop", () => runs.steer("stop")));
 const tabs = h("nav", { class: "tabs", "aria-label": "Pages" });
 const exporting = menu("Export");
 /** @type {HTMLButtonElement} */
@@ -42,7 +47,7 @@ export function build(given, refreshing, showing) {
   const shell = /** @type {HTMLElement} */ (document.getElementById("shell"));
   replace(shell, h("header", { class: "topbar" },
     h("a", { class: "brand", href: "/overview" }, h("img", { src: "/static/icon.svg", alt: "" }), "BTC-AI"),
-    h("nav", { class: "menus", "aria-label": "Menu" }, trainingMenu(), monitoringMenu(), h("a", { href: "/settings" }, "Settings"), helpMenu()),
+    h("nav", { class: "menus", "aria-label": "Menu" }, h("details", { class: "menu" }, h("summary", {}, "Training"), training), monitoringMenu(), h("a", { href: "/settings" }, "Settings"), helpMenu()),
     h("div", { class: "controls" }, state, watching,
       action("Refresh Now", refresh, { id: "refresh" }), action("Generate Report", report, { id: "report" }),
       exporting, themeButton())), banner, tabs);
@@ -63,8 +68,8 @@ export function navigate() {
   document.title = `${PAGES[current]} · BTC-AI`;
   replace(tabs, TABS.map((name) => h("a", { href: `/${name}`, "aria-current": current === name && "page" }, PAGES[name])));
   offerExports();
-  const here = tabs.querySelector("[aria-current]"), room = tabs.getBoundingClientRect();
-  if (here) tabs.scrollLeft += here.getBoundingClientRect().left - room.left - room.width / 2;  // scrollIntoView would have Tab begin there
+  const here = /** @type {HTMLElement | null} */ (tabs.querySelector("[aria-current]"));
+  if (here) tabs.scrollLeft = here.offsetLeft - tabs.offsetLeft - (tabs.clientWidth - here.offsetWidth) / 2;  // `scrollIntoView` would have Tab go on from there
   for (const menu of document.querySelectorAll("details.menu")) menu.removeAttribute("open");
   for (const dialog of document.querySelectorAll("dialog")) dialog.close();  // it was of the page before
 }
@@ -82,16 +87,28 @@ function tell() {
   watching.textContent = live.watching ? "Stop Watching" : "Start Watching";
   watching.setAttribute("aria-pressed", String(live.watching));
   replace(state, pill(...linkWords()));
+  tellMute();
   const problem = problemWords();
   banner.hidden = problem === "";
   if (banner.textContent !== problem) banner.textContent = problem;
+}
+
+/** The menu Training has nobody to speak to where no daemon of this models folder is heard; it says so. */
+function tellMute() {
+  const why = whyMute(live.link ?? greeting().link);
+  if (mute.textContent !== why) mute.textContent = why;
+  mute.hidden = why === "";
+  for (const one of training.querySelectorAll("button")) {
+    one.disabled = why !== "" || one.hasAttribute("aria-busy");
+    one.title = why;
+  }
 }
 
 /** @returns {[string, string, string?]} */
 function linkWords() {
   if (live.state === "stopped") return ["not watching", "neutral"];
   if (live.state !== "open") return ["connecting …", "warning"];
-  if (!live.link?.connected) return ["no daemon", live.link?.lost ? "bad" : "neutral", `the models folder is shown: ${live.link?.text}`];
+  if (!live.link?.connected) return [live.link?.other ? "daemon elsewhere" : "no daemon", live.link?.lost ? "bad" : "neutral", `the models folder is shown: ${live.link?.text}`];
   const age = live.heard === null ? null : Date.now() / 1000 - live.heard;
   if (age === null) return ["live", "live"];
   const limit = Math.max(SILENT_S, 3 * (greeting().update_interval ?? 5));
@@ -120,13 +137,6 @@ function item(text, work, props) {
     document.querySelectorAll("details.menu").forEach((one) => one.removeAttribute("open"));
     await work();
   }, props);
-}
-
-function trainingMenu() {
-  return menu("Training",
-    item("Progressive Training …", runs.askToStart), item("Resume a bucket …", runs.askToResume),
-    item("Transfer knowledge …", runs.askToTransfer), item("Pause", () => runs.steer("pause")),
-    item("Continue", () => runs.steer("continue")), item("Stop", () => runs.steer("stop")));
 }
 
 function monitoringMenu() {

@@ -3,7 +3,7 @@
 import { h, replace } from "../dom.js";
 import { get } from "../api.js";
 import { Chart } from "../chart.js";
-import { groupNamed, linesOf, thresholds } from "../system/groups.js";
+import { groupNamed, linesOf, marked } from "../system/groups.js";
 import { markersOf } from "../system/markers.js";
 import { seriesIn } from "../system/samples.js";
 
@@ -25,7 +25,7 @@ export function seriesTile(series, title, otherwise) {
       chart = new Chart({ title: group.title, unit: "time", form: group.form, bounds: group.bounds });
       replace(root, chart.root);
     }
-    chart.set({ lines: linesOf(group, found.series), markers: markersOf(transfers.transfers, memory.events, start, end), ...(group.memory && thresholds()) });
+    chart.set({ lines: linesOf(group, found.series), ...marked(group, markersOf(transfers.transfers, memory.events, start, end)) });
   };
   return {
     root, load,

@@ -8,7 +8,7 @@ const OF_GRAPH = 50;
 
 /** @returns {import("./tiles.js").Tile} */
 export function transfersTile() {
-  const body = h("div"), root = card("Knowledge transfer", h("a", { class: "small", href: "/transfer" }, "ledger"), body);
+  const body = h("div"), root = card("Knowledge transfer", [h("span", { class: "muted small" }, "the newest between any two, of every run"), h("a", { class: "small", href: "/transfer" }, "ledger")], body);
   root.dataset.whole = "";
   return {
     root,

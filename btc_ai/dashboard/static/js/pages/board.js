@@ -2,7 +2,7 @@
 
 import { arrange, empty, h, replace } from "../dom.js";
 import { address, get, greeting } from "../api.js";
-import { action, download } from "../feedback.js";
+import { download } from "../feedback.js";
 import { change, value, values } from "../address.js";
 import { debounced } from "../later.js";
 import * as runs from "../runs.js";
@@ -84,7 +84,7 @@ class Board {
   nothing() {
     this.close();
     replace(this.root, h("h1", { class: "visually-hidden" }, "Combined"), empty("Nothing has been trained yet", "The board shows a run, the machine and the log beside one another.",
-      action("Start progressive training", runs.askToStart, { class: "primary" })));
+      runs.doing("Start progressive training", runs.askToStart, { class: "primary" })));
   }
 
   /** @param {Body} event */

@@ -1,8 +1,8 @@
 // The logs: a live tail that can be paused, searched and paged back.
 
 import { h, replace } from "../dom.js";
-import { iso } from "../format.js";
-import { ApiError, get } from "../api.js";
+import { iso, moment } from "../format.js";
+import { ApiError, get, greeting, whyMute } from "../api.js";
 import { change, value } from "../address.js";
 import * as cursor from "../cursor.js";
 import { saveCsv, saveJson, tellError } from "../feedback.js";
@@ -28,6 +28,7 @@ class Logs {
   constructor(root, live) {
     this.live = live;
     this.list = new LogList({ onPick: (record) => this.pick(record), onTop: () => void this.older().catch(tellError), onFollow: () => this.tell() });
+    this.whose = h("p", { class: "muted small", id: "whose" });
     this.note = h("div", { class: "stack" });
     this.newer = h("button", { type: "button", class: "newer", hidden: true, onclick: () => this.newest() });
     this.pause = h("button", { type: "button", id: "pause", onclick: () => (this.list.following ? this.list.follow(false) : this.newest()) });
@@ -52,7 +53,7 @@ class Logs {
     live.addEventListener("logproblem", this.onProblem);
     document.addEventListener("keydown", this.onKey);
     replace(root, h("div", { class: "logs" }, h("h1", { class: "visually-hidden" }, "Logs"),
-      this.filters.root, this.note, frame));
+      this.filters.root, h("div", {}, this.whose, this.note), frame));
     this.tell();
   }
 
@@ -67,6 +68,7 @@ class Logs {
 
   /** @param {boolean} fresh */
   async load(fresh) {
+    this.tellWhose();
     const filter = this.filters.read(), key = JSON.stringify(filter), time = value("t");
     if (!fresh && key === this.shown && time === this.time) return;
     const again = fresh && key === this.shown && time === this.time && this.list.records.length > 0;
@@ -157,6 +159,13 @@ class Logs {
     this.newer.hidden = following || records.length === 0;
     this.newer.textContent = unseen ? `↓ ${unseen} new ${unseen === 1 ? "line" : "lines"}` : "↓ Newest";
     this.list.root.dataset.empty = records.length ? "" : this.filters.active() ? "No record is like that. Widen the filters to see more." : "Nothing has been logged yet. Lines appear here as they are written.";
+  }
+
+  /** Whose lines these are, where no daemon of this models folder writes them. */
+  tellWhose() {
+    const { log_dir: folder, link } = greeting();
+    this.whose.textContent = !whyMute() ? "" : `Shown is the log in ${folder}, the LOG_DIR of the configuration; ${link.other
+      ? `the daemon that runs has another models folder, ${link.other}` : "no daemon of this models folder runs now"}.`;
   }
 
   /** @param {string[]} problems */

@@ -1,13 +1,13 @@
 // All buckets at a glance.
 
 import { card, empty, h, pill, progress, renew, spark } from "../dom.js";
-import { column, duration, iso, levelOf, metric, unit, words } from "../format.js";
+import { column, duration, iso, levelOf, metric, moment, unit, words } from "../format.js";
 import { get, greeting } from "../api.js";
-import { action, saveCsv, saveJson } from "../feedback.js";
+import { saveCsv, saveJson } from "../feedback.js";
 import { debounced } from "../later.js";
 import { alertList } from "../alerts.js";
 import * as runs from "../runs.js";
-import { bucketColour, runCard } from "../training/details.js";
+import { bucketColour, outcomePill, runCard } from "../training/details.js";
 
 /** @typedef {Record<string, any>} Body */
 
@@ -92,24 +92,32 @@ function content(found) {
   if (isEmpty(found)) {
     return [h("h1", { class: "visually-hidden" }, "Overview"), problems,
       empty("Nothing has been trained yet", "Train the four buckets, from the shortest horizon to the longest.",
-        action("Start progressive training", runs.askToStart, { class: "primary" }), h("p", { class: "small" }, "or ", h("code", {}, "btc-ai train --market sample")))];
+        runs.doing("Start progressive training", runs.askToStart, { class: "primary" }), h("p", { class: "small" }, "or ", h("code", {}, "btc-ai train --market sample")))];
   }
   return h("div", { class: "stack" }, h("h1", { class: "visually-hidden" }, "Overview"), problems,
-    found.run && runCard(found.run, found.queued > 0 && `${found.queued} more queued`), h("div", { class: "grid" }, found.buckets.map(bucketCard)), alerts(found.alerts));
+    found.run && runCard(found.run, found.queued > 0 && `${found.queued} more queued`), h("div", { class: "grid" }, found.buckets.map((/** @type {Body} */ one, /** @type {number} */ index) => bucketCard(one, index, found.run))), alerts(found.alerts));
 }
 
-/** @param {Body} one @param {number} index */
-function bucketCard(one, index) {
+/** @param {Body} one @param {number} index @param {Body | null} shown the run at the top; the card of another one says so */
+function bucketCard(one, index, shown) {
   const { row } = one, horizons = greeting().buckets.find((/** @type {Body} */ known) => known.name === one.bucket);
   const range = horizons ? `${horizons.min_horizon}–${horizons.max_horizon} bars` : "no longer configured";
   if (row === null) return card(one.bucket, pill("not trained"), h("p", { class: "muted small" }, range));
   const title = h("a", { href: `/training?run=${one.run}&bucket=${encodeURIComponent(one.bucket)}`, title: "Show its curves" }, one.bucket);
   const share = row.state === "done" ? 1 : row.episodes ? row.episode / row.episodes : 0, tint = bucketColour(one.bucket, index);
-  return card(title, pill(row.state, levelOf(row.state)),
+  const made = card(title, [one.run !== shown?.run && otherRun(one, shown), pill(row.state, levelOf(row.state))],
     h("p", { class: "muted small numbers" }, `${range}, episode ${row.episode} of ${row.episodes}`, row.state === "running" && row.eta_s !== null && `, ${duration(row.eta_s)} left`),
     progress(share, `progress of ${one.bucket}`, tint),
     row.episode > 0 && [spark(one.spark, `reward of the newest ${one.spark.length} episodes`, tint), metricRows(one)],
-    one.verdict && h("p", { class: "note small", "data-level": one.level }, one.verdict));
+    one.verdict && h("p", { class: "note small", "data-level": one.level }, one.verdict), h("p", { class: "outcome" }, outcomePill(row.detail)));
+  made.toggleAttribute("data-other", one.run !== shown?.run);
+  return made;
+}
+
+/** Which run a card is of. @param {Body} one @param {Body | null} shown */
+function otherRun({ run, row }, shown) {
+  const earlier = shown && row.started !== null && row.started < shown.created;
+  return h("a", { class: "pill", href: `/training?run=${run}`, title: `not of the run above: begun ${moment(row.started)}` }, `${earlier ? "earlier run" : "run"} ${run}`);
 }
 
 /** The newest metrics, with the least and the greatest of the run. @param {Body} one */

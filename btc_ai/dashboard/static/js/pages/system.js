@@ -1,13 +1,13 @@
 // The machine: memory with its thresholds and what was done about it, GPUs, processor, disk, network, processes.
 
 import { arrange, card, empty, h, replace } from "../dom.js";
-import { iso, size } from "../format.js";
-import { get } from "../api.js";
+import { iso, moment, size } from "../format.js";
+import { get, greeting, whyMute } from "../api.js";
 import { change, numeric, value } from "../address.js";
 import { Chart } from "../chart.js";
 import { saveCsv, saveJson } from "../feedback.js";
 import { debounced } from "../later.js";
-import { GROUPS, groupOf, linesOf, thresholds } from "../system/groups.js";
+import { GROUPS, groupOf, linesOf, marked } from "../system/groups.js";
 import { markersOf } from "../system/markers.js";
 import { gauges, gpuWords, processTable } from "../system/now.js";
 import { newestOf, seriesIn, unitOf } from "../system/samples.js";
@@ -24,6 +24,15 @@ export function open(root, live) {
   return new System(root, live);
 }
 
+function nothingMeasured() {
+  const longer = "Choose a longer time";
+  if (!whyMute()) return empty("Nothing was measured in this time", `The daemon takes a sample every few seconds while it runs. ${longer}.`);
+  const { link, models_dir: models } = greeting();
+  const [text, todo] = link.other ? [`The daemon that runs has another models folder, ${link.other}, and keeps there what it measures. ${longer}, or look at that folder:`, "btc-ai monitor"]
+    : [`A daemon whose MODELS_DIR is ${models} takes a sample every few seconds while it runs; none does. ${longer}, or start it:`, "btc-ai daemon start"];
+  return empty("Nothing was measured in this time", text, h("code", {}, todo));
+}
+
 class System {
   /** @param {HTMLElement} root @param {import("../live.js").Live} live */
   constructor(root, live) {
@@ -36,6 +45,8 @@ class System {
     this.sample = null;
     /** @type {import("../system/now.js").Words} */
     this.words = { gpu_state: null, gpu_detail: "", suggested_batch: null };
+    /** When the sample was taken, seconds since 1970. */
+    this.measured = 0;
     this.appended = 0;
     this.loaded = false;
     this.now = h("div", { class: "stack" });
@@ -48,8 +59,9 @@ class System {
       csv: () => this.saveCsv(), json: () => saveJson("btc-ai-system.json", this.series), png: () => root,
       lacking: () => (this.series.length ? "" : "nothing was measured in this time"), caption: () => this.caption(),
     };
-    replace(root, h("div", { class: "stack" }, h("h1", { class: "visually-hidden" }, "System Metrics"), this.now,
-      h("div", { class: "row spread onscreen" }, this.ranges, h("span", { class: "muted small" }, "drag over a chart to look closer; double-click or Escape for all of it")), this.plots, this.processes));
+    this.root = root;
+    this.page = h("div", { class: "stack" }, h("h1", { class: "visually-hidden" }, "System Metrics"), this.now,
+      h("div", { class: "row spread onscreen" }, this.ranges, h("span", { class: "muted small" }, "drag over a chart to look closer; double-click or Escape for all of it")), this.plots, this.processes);
   }
 
   close() {
@@ -69,11 +81,14 @@ class System {
       get("/api/transfers", { limit: 100 }), get("/api/events", { kind: "training.memory", limit: 200 })]);
     this.series = found.series;
     this.words = { gpu_state: found.gpu_state, gpu_detail: found.gpu_detail, suggested_batch: found.suggested_batch };
-    this.sample = this.live.newest.get("monitoring.sample")?.body ?? newestOf(found.series);
+    const live = this.live.newest.get("monitoring.sample");
+    this.sample = live?.body ?? newestOf(found.series);
+    this.measured = live ? live.time : Math.max(...found.series.map((/** @type {Body} */ one) => one.time.at(-1)));
     this.appended = 0;
     this.loaded = true;
     this.tellRanges();
     this.tellNow();
+    arrange(this.root, [this.page]);
     this.draw(markersOf(transfers.transfers, memory.events, start, end));
   }
 
@@ -87,12 +102,11 @@ class System {
     }
     for (const group of wanted) {
       const chart = this.charts.get(group) ?? this.made(group);
-      chart.set({ lines: linesOf(group, this.series), ...(group.memory ? { markers, ...thresholds() } : { markers: markers.map((one) => ({ ...one, label: "" })) }) });
+      chart.set({ lines: linesOf(group, this.series), ...marked(group, markers) });
     }
     if (wanted.length) arrange(this.plots, wanted.map((group) => /** @type {Element} */ (this.charts.get(group)?.root.parentElement)));
     else {
-      replace(this.plots, empty("Nothing was measured in this time",
-        "The daemon takes a sample every few seconds while it runs. Choose a longer time, or start it.", h("code", {}, "btc-ai daemon start")));
+      replace(this.plots, nothingMeasured());
     }
   }
 
@@ -114,8 +128,9 @@ class System {
 
   tellNow() {
     const { sample } = this;
-    replace(this.now, sample && gauges(sample), gpuWords(this.words));
-    replace(this.processes, sample?.processes?.length > 0 && card("Processes", h("span", { class: "muted small" }, "of the daemon, now"), processTable(sample?.processes ?? [])));
+    const now = !whyMute();
+    replace(this.now, sample && gauges(sample), (sample || now) && gpuWords(this.words, now ? "" : `No daemon of this models folder runs now: this is as it was at ${moment(this.measured)}. `));
+    replace(this.processes, sample?.processes?.length > 0 && card("Processes", h("span", { class: "muted small" }, now ? "of the daemon, now" : `of the daemon, ${moment(this.measured)}`), processTable(sample?.processes ?? [])));
   }
 
   /** @param {Body} event */
@@ -128,6 +143,7 @@ class System {
   /** A new sample goes to the end of every chart, unless one looks at a time of one's own. @param {number} time @param {Body} body */
   take(time, body) {
     this.sample = body;
+    this.measured = time;
     this.words = { ...this.words, gpu_state: body.gpu_state, gpu_detail: body.gpu_detail };
     this.tellNow();
     if (value("t1") !== "") return;

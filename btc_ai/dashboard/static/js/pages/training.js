@@ -3,7 +3,7 @@
 import { card, empty, h, renew, replace } from "../dom.js";
 import { metric, unit, words } from "../format.js";
 import { ApiError, address, get, greeting } from "../api.js";
-import { action, download } from "../feedback.js";
+import { download } from "../feedback.js";
 import { debounced } from "../later.js";
 import { change, numeric, value, values } from "../address.js";
 import { Chart } from "../chart.js";
@@ -130,7 +130,7 @@ class TrainingPage {
     replace(this.root, h("h1", { class: "visually-hidden" }, "Training Progress"), value("run")
       ? empty(`There is no run ${value("run").slice(0, 40)}`, "It may have been of another models folder.", h("a", { class: "button", href: "/training" }, "Show the newest run"))
       : empty("Nothing has been trained yet", "The curves of a run stand here as soon as its first episode has ended.",
-        action("Start progressive training", runs.askToStart, { class: "primary" })));
+        runs.doing("Start progressive training", runs.askToStart, { class: "primary" })));
   }
 
   /** @param {Asked} asked */
@@ -152,7 +152,7 @@ class TrainingPage {
   drawHead() {
     const { run } = /** @type {Body} */ (this.found);
     renew(this.parts.head, runCard(run, null, h("button", { type: "button", id: "pick", "data-run": run.run, onclick: () => pickRuns(run.run, values("runs")) }, "Another run …")));
-    renew(this.parts.states, ...this.buckets.map((one) => h("div", { class: "row" }, this.buckets.length > 1 && h("b", {}, one.row.bucket), bucketState(one.row))));
+    renew(this.parts.states, ...this.buckets.map((one) => h("div", { class: "states" }, this.buckets.length > 1 && h("b", {}, one.row.bucket), bucketState(one.row))));
   }
 
   /** The controls; they know at once what was asked, and keep the focus. @param {Asked} asked */
@@ -160,6 +160,7 @@ class TrainingPage {
     const { tools, head } = this.parts, { run, metric_names: known } = /** @type {Body} */ (this.found);
     if (!this.root.contains(head)) {
       replace(this.root, h("div", { class: "stack" }, h("h1", { class: "visually-hidden" }, "Training Progress"), ...Object.values(this.parts)));
+      this.drawHead();
     }
     const metrics = inOrder(choosable(known.length ? known : asked.metrics)), names = run.buckets.map((/** @type {Body} */ row) => row.bucket);
     const lacking = asked.runs.filter((one) => this.overlays.length > 0 && !this.overlays.some((other) => other.run.run === one));
@@ -181,8 +182,8 @@ class TrainingPage {
     this.laidOut = wanted;
     this.close();
     const many = this.buckets.length > 1;
-    replace(this.parts.charts, h("div", { class: many ? "sidebyside" : "grid wide" },
-      asked.metrics.map((name) => this.buckets.map((bucket) => this.chart(bucket, name, many)))));
+    replace(this.parts.charts, many ? h("div", { class: "stack" }, asked.metrics.map((name) => h("div", { class: "sidebyside" }, this.buckets.map((bucket) => this.chart(bucket, name, many)))))
+      : h("div", { class: "grid wide" }, asked.metrics.map((name) => this.buckets.map((bucket) => this.chart(bucket, name, many)))));
   }
 
   /** @param {BucketCurves} bucket @param {string} name @param {boolean} small */

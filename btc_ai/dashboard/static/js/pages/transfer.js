@@ -4,7 +4,7 @@ import { card, empty, h, pill, replace, table } from "../dom.js";
 import { iso, moment } from "../format.js";
 import { get } from "../api.js";
 import { change, numeric, value } from "../address.js";
-import { action, saveCsv, saveJson } from "../feedback.js";
+import { saveCsv, saveJson } from "../feedback.js";
 import { debounced } from "../later.js";
 import * as runs from "../runs.js";
 import { graphOf, transferGraph } from "../transfer/graph.js";
@@ -42,7 +42,7 @@ export function open(root) {
     loaded = true;
     if (newest.length === 0 && !id) return void replace(root, h("h1", { class: "visually-hidden" }, "Knowledge Transfer"), nothingYet());
     if (!graph.isConnected) replace(root, h("div", { class: "stack" }, h("h1", { class: "visually-hidden" }, "Knowledge Transfer"), graph, below));
-    replace(graph, card("Buckets and what was handed on", h("span", { class: "muted small" }, "the newest transfer between any two"),
+    replace(graph, card("Buckets and what was handed on", h("span", { class: "muted small" }, "the newest transfer between any two, of every run"),
       transferGraph({ ...graphOf(overview, newest), selected: id })));
     if (detail && detail.id !== id) detail.close();
     if (page) {
@@ -82,7 +82,7 @@ function saveLedger(rows) {
 function nothingYet() {
   return empty("Nothing has been transferred yet",
     "In a progressive run each bucket begins with what the one before it has learned, measured beside a run from scratch.",
-    h("div", { class: "row" }, action("Start progressive training", runs.askToStart, { class: "primary" }), action("Transfer knowledge …", runs.askToTransfer)));
+    h("div", { class: "row" }, runs.doing("Start progressive training", runs.askToStart, { class: "primary" }), runs.doing("Transfer knowledge …", runs.askToTransfer)));
 }
 
 /** @param {Body[]} rows @param {number} from @param {boolean} more */
@@ -97,7 +97,7 @@ function ledger(rows, from, more) {
       ["Impact, bps a bar", (row) => impactWords(row).replace(" bps a bar", ""), "number"],
       ["95 % interval", (row) => intervalWords(row).replace("95 %: ", ""), "number"], ["", (row) => intervalPicture(row, most)],
       ["Why", (row) => row.reason ?? "", "roomy"], ["Run", (row) => row.run, "nowrap"],
-    ], rows, (row) => `/transfer?id=${encodeURIComponent(row.transfer)}`),
+    ], rows, (row) => `/transfer?id=${encodeURIComponent(row.transfer)}`, true),
     (from > 0 || more) && h("div", { class: "row" }, turn("Newer", Math.max(0, from - PAGE), from > 0),
       h("span", { class: "muted small" }, `${from + 1} to ${from + rows.length}`), turn("Older", from + PAGE, more)));
 }

@@ -32,7 +32,7 @@ export async function pluginList(again) {
   return card("Installed plugins", h("span", { class: "muted small" }, "what became of each"), table("Plugins", [
     ["Name", (one) => one.name], ["Version", (one) => one.version], ["State", (one) => pill(one.state, levelOf(one.state))],
     ["Runs in", where], ["Panels", panels], ["What is amiss", (one) => one.detail || deaths(one.deaths)], ["", toggle],
-  ], plugins));
+  ], plugins, undefined, true));
 }
 
 /** How often its process has died, by cause. @param {Record<string, number>} found */

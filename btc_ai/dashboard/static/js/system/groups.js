@@ -50,8 +50,13 @@ export function linesOf(group, series) {
   });
 }
 
+/** What happened, beside the lines of a chart; in words where the memory is, which has its zones besides. @param {Group} group @param {import("../chart.js").Marker[]} markers */
+export function marked({ memory }, markers) {
+  return memory ? { markers, ...thresholds() } : { markers: markers.map((one) => ({ ...one, label: "" })) };
+}
+
 /** The memory's zones: optimal, above the warning, above the limit. */
-export function thresholds() {
+function thresholds() {
   const { memory_warning: warning, memory_limit: limit } = greeting().thresholds;
   return {
     zones: [{ from: 0, to: warning, level: "good" }, { from: warning, to: limit, level: "warning" }, { from: limit, to: 1, level: "bad" }],

@@ -39,12 +39,12 @@ function meter(label, share, memory) {
 
 /** @typedef {{gpu_state: string | null, gpu_detail: string, suggested_batch: string | null}} Words of the GPUs; no state: nobody measures */
 
-/** What there is to say of the GPUs as a whole. @param {Words} found */
-export function gpuWords({ gpu_state: state, gpu_detail: detail, suggested_batch: batch }) {
+/** What there is to say of the GPUs as a whole. @param {Words} found @param {string} [before] what is said first */
+export function gpuWords({ gpu_state: state, gpu_detail: detail, suggested_batch: batch }, before = "") {
   const zone = `Optimal zone of memory: green, below the warning at ${percent(greeting().thresholds.memory_warning)}.`;
   return [
     state === "lost" && h("p", { class: "note", "data-level": "bad" }, `A GPU does not answer: ${detail || "its driver says nothing"}. Its driver is asked again every half minute.`),
-    h("p", { class: "note" }, state === null && "Nobody measures just now: what is shown is what was. ", state === "none" && "No GPU here, or no driver for one: training uses the processor. ", zone, batch && [" ", h("b", {}, "Suggested batch size: "), `${batch}.`]),
+    h("p", { class: "note" }, before || (state === null && "Nobody measures just now: what is shown is what was. "), state === "none" && "No GPU here, or no driver for one: training uses the processor. ", zone, batch && [" ", h("b", {}, "Suggested batch size: "), `${batch}.`]),
   ];
 }
 

@@ -28,10 +28,12 @@ export function unitOf(name) {
   return UNITS.find(([ending]) => ending.test(name))?.[1] ?? "";
 }
 
-/** The end of every series as a sample, where none has come live. @param {Body[]} series @returns {Body | null} */
+/** The end of the series as a sample, where none has come live; of what had ended by then nothing. @param {Body[]} series @returns {Body | null} */
 export function newestOf(series) {
   const host = /** @type {Body} */ ({}), gpus = /** @type {Record<string, Body>} */ ({}), processes = /** @type {Record<string, Body>} */ ({});
-  for (const { name, mean } of series) {
+  const before = Math.max(...series.map(({ time }) => time.at(-2) ?? -Infinity));
+  for (const { name, time, mean } of series) {
+    if (time.at(-1) <= before) continue;
     const [kind] = name.split("."), last = name.lastIndexOf("."), key = name.slice(last + 1), of = name.slice(kind.length + 1, last), value = mean[mean.length - 1];
     if (kind === "host") host[key] = value;
     if (kind === "gpu") (gpus[of] ??= { index: Number(of), name: `GPU ${of}` })[key] = value;

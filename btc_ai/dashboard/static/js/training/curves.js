@@ -1,7 +1,7 @@
 // The curves of one bucket of a run: fetched, appended to as episodes end, and laid out as lines of charts.
 
 import { get } from "../api.js";
-import { words } from "../format.js";
+import { outcomeOfStep } from "../transfer/words.js";
 
 /** @typedef {Record<string, any>} Body */
 /** @typedef {import("../chart.js").Line} Line */
@@ -80,11 +80,11 @@ export class BucketCurves {
   /** What happened to the bucket: transfer and verdict, rungs of memory, its workers. @param {Body[]} events of the run @returns {Marker[]} */
   markers(events) {
     const { transfer, verdict, memory = [] } = this.row.detail;
-    const first = this.times[0]?.[0] ?? 1;
+    const first = this.times[0]?.[0] ?? 1, outcome = outcomeOfStep(this.row.detail);
     /** @type {(Marker | null)[]} */
     const made = [
       transfer?.kinds?.length ? { x: first, label: `transfer from ${transfer.source}`, level: "c5" } : null,
-      verdict?.decision && verdict.impact ? { x: verdict.impact.episode, label: words(verdict.decision), level: verdict.decision === "kept" ? "good" : "bad" } : null,
+      outcome && verdict?.impact ? { x: verdict.impact.episode, label: outcome.word, level: outcome.level } : null,
       ...memory.filter((/** @type {Body} */ one) => one.what !== "no_gpu").map((/** @type {Body} */ one) => ({
         x: one.episode, label: one.rung === null ? `memory ${one.what}` : `memory rung ${one.rung}`, level: one.degraded || one.what === "limit" ? "bad" : "warning",
       })),

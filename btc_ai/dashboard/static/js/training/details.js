@@ -1,10 +1,11 @@
 // What is said of a run beside its curves: how far it is, what became of each bucket, its models.
 
 import { card, h, pill, progress, table } from "../dom.js";
-import { colour, duration, iso, levelOf, moment, number, size, whole, words } from "../format.js";
+import { colour, duration, iso, levelOf, moment, signed, size, whole, words } from "../format.js";
 import { action } from "../feedback.js";
 import { greeting } from "../api.js";
 import * as runs from "../runs.js";
+import { outcomeOfStep } from "../transfer/words.js";
 import { importanceBars } from "./features.js";
 
 /** @typedef {Record<string, any>} Body */
@@ -53,8 +54,14 @@ function verdict({ transfer, verdict: found, rolled_back: rolledBack }, state) {
   const from = `${transfer.kinds.join(", ")} from ${transfer.source}`;
   if (!found) return h("span", { class: "muted" }, `${from}; ${rolledBack ?? (state === "done" ? "not measured" : "not measured yet")}`);
   const { difference, low, high } = found.impact ?? {};
-  const impact = found.impact ? `: ${number(difference, 3)} net bps a bar against from scratch (95 % interval ${number(low, 2)} to ${number(high, 2)})` : "";
+  const impact = found.impact ? `: ${signed(difference, 3)} net bps a bar against from scratch (95 % interval ${signed(low, 3)} to ${signed(high, 3)})` : "";
   return h("span", {}, `${from} ${(found.decision ?? "not measured").replace("_", " ")}${impact}`);
+}
+
+/** What became of what was handed to a bucket; nothing where nothing was. @param {Body} detail of its row */
+export function outcomePill(detail) {
+  const outcome = outcomeOfStep(detail), source = detail.transfer?.source;
+  return outcome && pill(`${outcome.glyph} transfer${source ? ` from ${source}` : ""} ${outcome.word}`, outcome.level);
 }
 
 /** @param {{unit: string, buckets: Body[]}} features as `/api/runs/{run}/features` has them */
@@ -63,6 +70,7 @@ export function featuresCard({ unit, buckets }) {
   const made = card("Feature importance", null, h("div", { class: "grid" }, buckets.map((one, index) =>
     h("div", {}, h("h3", {}, one.bucket), importanceBars(one.features, unit, bucketColour(one.bucket, index))))));
   if (buckets.length > 1) made.dataset.whole = "";
+  made.classList.add("features");
   return made;
 }
 
@@ -71,8 +79,8 @@ export function modelsCard(checkpoints, rows) {
   if (checkpoints.length === 0) return card("Models and checkpoints", null, h("p", { class: "muted" }, "None yet: the first checkpoint comes within a few episodes."));
   const names = new Map(rows.map((row) => [row.position, row.bucket]));
   return card("Models and checkpoints", null, table("Models and checkpoints", [
-    ["bucket", (one) => names.get(one.position) ?? one.position], ["kind", (one) => pill(one.kind, one.kind === "model" ? "good" : "neutral")],
-    ["episode", (one) => whole(one.episode), "number"], ["size", (one) => size(one.bytes / 2 ** 20), "number"], ["time", (one) => moment(one.time)],
-    ["SHA-256", (one) => h("code", { title: one.sha256 ?? "" }, one.sha256?.slice(0, 12) ?? "–")], ["folder", (one) => action("Copy path", () => navigator.clipboard.writeText(one.path), { title: one.path, class: "quiet small" })],
-  ], checkpoints));
+    ["Bucket", (one) => names.get(one.position) ?? one.position], ["Kind", (one) => pill(one.kind, one.kind === "model" ? "good" : "neutral")],
+    ["Episode", (one) => whole(one.episode), "number"], ["Size", (one) => size(one.bytes / 2 ** 20), "number"], ["Time", (one) => moment(one.time), "nowrap"],
+    ["SHA-256", (one) => h("code", { title: one.sha256 ?? "" }, one.sha256?.slice(0, 12) ?? "–")], ["Folder", (one) => action("Copy path", () => navigator.clipboard.writeText(one.path), { title: one.path, class: "quiet small" })],
+  ], checkpoints, undefined, true));
 }

@@ -1,7 +1,7 @@
 // Which features a model leans on: bars of importance with their intervals.
 
 import { h } from "../dom.js";
-import { number } from "../format.js";
+import { signed } from "../format.js";
 
 /** @typedef {{name: string, mean: number, low: number, high: number}} Feature */
 
@@ -12,8 +12,8 @@ export function importanceBars(features, unit, tint) {
   const at = (/** @type {number} */ value) => `${((value - least) / (most - least || 1)) * 100}%`;
   return h("div", { class: "importance", tint },
     h("ul", {}, sorted.map((one) => h("li", {}, h("span", {}, one.name), track(one, at),
-      h("span", { class: "numbers small", title: "mean and 95 % interval" }, number(one.mean, 3),
-        h("span", { class: "muted" }, ` (${number(one.low, 2)} to ${number(one.high, 2)})`))))),
+      h("span", { class: "numbers small", title: "mean and 95 % interval" }, signed(one.mean, 3),
+        h("span", { class: "muted" }, ` (${signed(one.low, 2)} to ${signed(one.high, 2)})`))))),
     h("p", { class: "muted small" }, unit));
 }
 

@@ -18,8 +18,9 @@ import { KINDS, OUTCOMES, impactWords, intervalWords, outcomeOf, sentence } from
  * @property {"start" | "middle"} anchor
  */
 
-const NODE = { width: 132, height: 76 };
-const LEAST_GAP = 178;
+const NODE = { width: 116, height: 76 };
+const LONGEST_NAME = 13;
+const LEAST_GAP = 130;
 const LANE = 62;
 const SIDE_LANE = 46;
 
@@ -52,12 +53,13 @@ export function graphOf(overview, transfers) {
 export function transferGraph({ nodes, edges, selected = "" }) {
   const root = h("div", { class: "graph" });
   let width = 0;
-  const draw = () => replace(root, drawing(nodes, edges, selected, width), legend());
-  new ResizeObserver(() => {
+  const draw = () => {
     if (!root.clientWidth || root.clientWidth === width) return;
     width = root.clientWidth;
-    draw();
-  }).observe(root);
+    replace(root, drawing(nodes, edges, selected, width), legend());
+  };
+  new ResizeObserver(draw).observe(root);
+  queueMicrotask(draw);  // where it is put in at once, what is below it does not jump
   return root;
 }
 
@@ -74,12 +76,12 @@ function drawing(nodes, edges, selected, width) {
 /** Side by side; what passes over a bucket goes above, what goes back goes below. @param {Node[]} nodes @param {Body[]} edges @param {number} width */
 function across(nodes, edges, width) {
   const index = new Map(nodes.map((node, position) => [node.name, position]));
-  const step = nodes.length > 1 ? (width - NODE.width) / (nodes.length - 1) : 0;
+  const step = nodes.length > 1 ? (width - NODE.width - 4) / (nodes.length - 1) : 0;
   const ends = edges.map((row) => /** @type {[number, number]} */ ([index.get(row.source) ?? 0, index.get(row.target) ?? 0]));
   const lanes = { above: 0, below: 0 };
   const taken = ends.map(([from, to]) => (to - from === 1 ? 0 : to > from ? ++lanes.above : ++lanes.below));
   const middle = lanes.above * LANE + NODE.height / 2 + 8;
-  const spots = nodes.map((_, position) => ({ x: NODE.width / 2 + position * step, y: middle }));
+  const spots = nodes.map((_, position) => ({ x: NODE.width / 2 + 2 + position * step, y: middle }));
   const routes = ends.map(([from, to], number) => {
     const [one, other] = [spots[from], spots[to]];
     return to - from === 1 ? straight(one, other) : bow(one, other, taken[number] * LANE);
@@ -135,7 +137,7 @@ function round(one, other, lane) {
 function bucket({ name, range, state }, { x, y }) {
   return s("g", { class: "bucket", "data-state": state },
     s("rect", { x: x - NODE.width / 2, y: y - NODE.height / 2, width: NODE.width, height: NODE.height, rx: 12 }),
-    s("text", { class: "name", x, y: y - 12, "text-anchor": "middle" }, name.length > 15 ? `${name.slice(0, 14)}…` : name, s("title", {}, name)),
+    s("text", { class: "name", x, y: y - 12, "text-anchor": "middle" }, name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME - 1)}…` : name, s("title", {}, name)),
     s("text", { x, y: y + 7, "text-anchor": "middle" }, range),
     s("text", { class: "state", x, y: y + 25, "text-anchor": "middle" }, state));
 }
@@ -150,7 +152,7 @@ function arrow(row, route, selected) {
     "aria-label": sentence(row), "aria-current": selected && "true" },
     s("title", {}, sentence(row)), s("path", { class: "reach", d }), s("path", { class: "line", d }), head(d),
     s("circle", { cx: at.x, cy: at.y, r: 10 }), s("text", { class: "glyph", x: at.x, y: at.y + 4, "text-anchor": "middle" }, glyph),
-    line(route.word, first, "word"), impact && line(impact, worth, "impact"), interval && line(interval, intervalWords(row)),
+    line(route.word, first, "word"), impact && line(impact, worth, "impact"), interval && line(interval, row.low === null ? "" : intervalWords(row).replace("95 %: ", "")),
     route.kinds && kinds(row, route.kinds));
 }
 
@@ -173,5 +175,5 @@ function kinds(row, { x, y }) {
 function legend() {
   return h("p", { class: "row small muted" },
     Object.values(OUTCOMES).map(({ word, level, glyph }) => h("span", { class: "key", "data-level": level }, h("b", { "aria-hidden": "true" }, glyph), word)),
-    h("span", {}, "W weights, F feature importance, H prediction horizons: filled where carried. bps a bar: net return above a run from scratch, in 1/100 %."));
+    h("span", {}, "W weights, F feature importance, H prediction horizons: filled where carried. bps a bar: net return above a run from scratch, in 1/100 %, with its 95 % interval."));
 }

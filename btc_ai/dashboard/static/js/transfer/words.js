@@ -22,6 +22,12 @@ export function outcomeOf(row) {
   return row.kinds.length === 0 ? OUTCOMES.failed : OUTCOMES.open;
 }
 
+/** The same of a bucket, as its run tells of it; null: nothing was handed to it. @param {Body} detail */
+export function outcomeOfStep({ transfer, verdict, rolled_back: rolledBack }) {
+  if (!transfer) return rolledBack ? OUTCOMES.rolled_back : null;
+  return outcomeOf({ kinds: transfer.kinds ?? [], decision: rolledBack ? "rolled_back" : verdict?.decision });
+}
+
 /** The difference to a run from scratch, with its unit. @param {Body} row */
 export function impactWords(row) {
   return row.difference === null ? "" : `${signed(row.difference)} bps a bar`;
