@@ -2,12 +2,12 @@
 
 import { h, pill, replace } from "./dom.js";
 import { duration } from "./format.js";
-import { greeting, get, post } from "./api.js";
-import { action, notice, toast } from "./feedback.js";
+import { ApiError, greeting, get, post } from "./api.js";
+import { action, notice, tellError, toast } from "./feedback.js";
 import { recolour } from "./chart.js";
 import { picture } from "./picture.js";
 import { save } from "./feedback.js";
-import { PAGES, page } from "./address.js";
+import { NOWHERE, PAGES, page } from "./address.js";
 import * as runs from "./runs.js";
 
 /** @typedef {import("./live.js").Live} Live */
@@ -61,7 +61,7 @@ export function build(given, refreshing, showing) {
 /** The tabs, after the page has changed. */
 export function navigate() {
   const current = page();
-  document.title = `${PAGES[current]} · BTC-AI`;
+  document.title = `${current === NOWHERE ? "No such page" : PAGES[current]} · BTC-AI`;
   replace(tabs, TABS.map((name) => h("a", { href: `/${name}`, "aria-current": current === name && "page" }, PAGES[name])));
   tabs.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
   for (const menu of document.querySelectorAll("details.menu")) menu.removeAttribute("open");
@@ -72,7 +72,7 @@ function toggle() {
   if (live.watching) live.stop();
   else {
     live.start();
-    void refresh();
+    void refresh().catch(tellError);
   }
 }
 
@@ -122,10 +122,26 @@ function item(text, work) {
 }
 
 function trainingMenu() {
-  return menu("Training",
-    item("Progressive Training …", runs.askToStart), item("Resume a bucket …", runs.askToResume),
-    item("Transfer knowledge …", runs.askToTransfer), item("Pause", () => runs.steer("pause")),
-    item("Continue", () => runs.steer("continue")), item("Stop", () => runs.steer("stop")));
+  /** @type {[HTMLButtonElement, runs.Verb][]} */
+  const steers = [];
+  const of = (/** @type {runs.Verb} */ verb, /** @type {string} */ text, /** @type {() => Promise<unknown>} */ work) => {
+    const button = item(text, work);
+    steers.push([button, verb]);
+    return button;
+  };
+  const made = menu("Training",
+    item("Progressive Training …", runs.askToStart), of("resume", "Resume a bucket …", runs.askToResume),
+    item("Transfer knowledge …", runs.askToTransfer), of("pause", "Pause", () => runs.steer("pause")),
+    of("continue", "Continue", () => runs.steer("continue")), of("stop", "Stop", () => runs.steer("stop")));
+  const hinder = () => {
+    for (const [button, verb] of steers) {
+      button.title = runs.hindrance(verb);
+      if (!button.hasAttribute("aria-busy")) button.disabled = button.title !== "";
+    }
+  };
+  made.addEventListener("toggle", hinder);
+  live.addEventListener("event", hinder);
+  return made;
 }
 
 function monitoringMenu() {
@@ -167,7 +183,7 @@ export async function report() {
   for (;;) {
     const found = await get(`/api/reports/${id}`);
     if (button) button.textContent = found.state === "working" ? `Report ${Math.round(found.share * 100)} %` : "Generate Report";
-    if (found.state === "failed") throw new Error(found.text);
+    if (found.state === "failed") throw new ApiError("failed", found.text);
     if (found.state === "done") {
       return notice("The report is made: ", h("a", { href: found.url, target: "_blank" }, found.url.split("/").at(-1)));
     }
