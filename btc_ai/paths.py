@@ -122,6 +122,14 @@ def reports_dir(models_dir: Path) -> Path:
     return models_dir / "reports"
 
 
+def report_file(models_dir: Path, run: str, form: str, output: Path | None) -> Path:
+    """Where the report of a run goes; output: a file, a folder that is there, or none."""
+    folder = output if output is not None and output.is_dir() else None
+    if output is not None and folder is None:
+        return output.absolute()
+    return (folder or reports_dir(models_dir)).absolute() / f"{run}.{form}"
+
+
 def evaluations_dir(model: Path) -> Path:
     """What `btc-ai evaluate` has found of a model: a file for each range of its market."""
     return model / "evaluations"

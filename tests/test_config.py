@@ -169,7 +169,10 @@ def test_everything_wrong_is_named_at_once(tmp_path: Path) -> None:
         ("BUCKET_CONFIGS.Short.FEATURES", ["price", "price"], "twice"),
         ("BUCKET_CONFIGS.Short.FEATURES", ["boll"], "unknown feature 'boll'"),
         ("BUCKET_CONFIGS", {}, "at least 1"),
-        ("BUFFER_SIZE", 10**30, "less than or equal to 1000000000"),
+        ("BUFFER_SIZE", 10**30, "less than or equal to 10000000"),
+        ("BATCH_SIZE", 64_000_000, "64000000 should be less than or equal to 65536"),
+        ("MONITORING.UPDATE_INTERVAL", 5e6, "less than or equal to 3600"),
+        ("LOGGING.MAX_FILE_SIZE_MB", 1e308, "less than or equal to 1000000"),
         (
             "BUCKET_CONFIGS",
             {"../x": guide()["BUCKET_CONFIGS"]["Short"]},

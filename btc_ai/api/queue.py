@@ -77,6 +77,10 @@ class JobQueue:
         """The work of the job in progress, if it is this one."""
         return self._active[1] if self._active is not None and self._active[0] == job else None
 
+    def wanted(self, job: str) -> str | None:
+        """What the job in progress is being brought to, if it is this one and is to stop."""
+        return self._wanted if self.work(job) is not None else None
+
     def as_ended(self, job: Job) -> Job:
         """The job, with the end that the journal could not take (a full disk) if there is one."""
         if job.id not in self._unwritten:
@@ -118,6 +122,7 @@ class JobQueue:
         if (work := self.work(job.id)) is not None:
             if self._wanted != "stopped":
                 self._wanted = state
+                self._changed(self._context.journal.job(job.id))
             await work.stop()
             await self._settled.wait()
         else:

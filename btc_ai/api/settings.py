@@ -118,8 +118,8 @@ def require_candles(config: Config, market: Body) -> None:
         if not path.is_file():
             raise DataError(
                 f"there are no candles of {market['symbol']} {market['interval']}: {path} is "
-                "missing. Get them with `btc-ai data import` or `btc-ai data download`, or try "
-                "--market sample"
+                "missing. Get them with `btc-ai data import` or `btc-ai data download`, or take "
+                "the built-in sample market, which needs no data: --market sample"
             )
 
 

@@ -64,15 +64,19 @@ def init(
     file: Annotated[Path | None, typer.Argument(help="Where to write it")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file")] = False,
 ) -> None:
-    """Write a configuration file with every key at its default."""
-    from btc_ai.config import default_config
+    """Write a configuration file with every key at its default.
+
+    The folders of a FILE that is named are beside it; else they are those of ~/.local/share/btc-ai.
+    """
+    from btc_ai.config import Config, default_config
 
     path = (file or current(ctx).config_option or user_config()).expanduser().absolute()
     if path.exists() and not force:
         raise ConfigError(f"{path} is there already; --force replaces it")
     values = default_config().model_dump(mode="json")
     if file is not None:
-        values |= {"MODELS_DIR": "Models", "DATA_DIR": "Data", "LOG_DIR": "Logs"}
+        folders = [name for name in values if name.endswith("_DIR")]
+        values |= {name: str(Config.model_fields[name].default) for name in folders}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(values, indent=4) + "\n", encoding="utf-8")

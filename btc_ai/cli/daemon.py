@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -88,8 +89,11 @@ def _start(here: Globals) -> int:
     raise BtcAiError(f"the daemon did not start: {reason or 'it ended without a word'}")
 
 
-def connect(here: Globals) -> "Client":
-    """A client; where no daemon runs on this machine, start one on demand and say so."""
+def connect(here: Globals, check: Callable[[], None] = lambda: None) -> "Client":
+    """A client; where no daemon runs on this machine, start one on demand and say so.
+
+    check: raises what speaks against starting one.
+    """
     from btc_ai.bus.client import NoDaemonError
 
     try:
@@ -97,6 +101,7 @@ def connect(here: Globals) -> "Client":
     except NoDaemonError:
         if not here.autostart or here.host is not None:
             raise
+        check()
         pid = start_daemon(here)
         sys.stderr.write(
             f"started a daemon in the background (process {pid}); "

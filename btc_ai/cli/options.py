@@ -1,7 +1,9 @@
 """What options of several commands have in common."""
 
 from enum import StrEnum
+from typing import Any
 
+from btc_ai.cli.context import Globals
 from btc_ai.errors import UsageError
 from btc_ai.names import BUILTIN_LEARNERS
 
@@ -28,3 +30,16 @@ def bucket_names(sequence: list[str] | None) -> list[str] | None:
     if not names:
         raise UsageError("--sequence names no bucket; leave it out for all of them")
     return names
+
+
+def require_trainable(here: Globals, body: dict[str, Any]) -> None:
+    """Refuse a new run as the daemon would, before one is started for nothing.
+
+    Raises UsageError for an unknown bucket or market, DataError where there are no candles.
+    """
+    from btc_ai.api.settings import market_of, require_bucket, require_candles
+
+    config = here.config()
+    for name in (*(body["sequence"] or ()), *([body["bucket"]] if body.get("bucket") else ())):
+        require_bucket(config, name)
+    require_candles(config, market_of(config, body["market"], body["symbol"], body["interval"]))

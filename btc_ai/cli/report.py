@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from btc_ai.cli.context import Globals, current, print_json
-from btc_ai.errors import BtcAiError, HistoryError
+from btc_ai.errors import BtcAiError, HistoryError, UsageError
+from btc_ai.paths import report_file
 
 if TYPE_CHECKING:
     from btc_ai.config import Config
@@ -40,7 +41,7 @@ def report(
     ctx: typer.Context,
     run: Run = None,
     form: Annotated[
-        Form | None, typer.Option("--format", help="Default: as --output ends, else html")
+        Form | None, typer.Option("--format", help="Default: as --output ends; html in a folder")
     ] = None,
     output: Annotated[
         str | None,
@@ -55,51 +56,69 @@ def report(
     from btc_ai.cli.jobs import make_progress
 
     here = current(ctx)
-    target = _target(output)
-    chosen = form or _form_of(target)
+    chosen = _form_of(form, output)
     with closing(make_progress(here)) as progress:
 
         def tell(share: float, text: str) -> None:
             progress.show("report", share, text)
 
-        path = _make(here, run, chosen, target, tell)
+        path = _make(here, run, chosen, output, tell)
     if as_json:
         print_json({"report": str(path), "format": chosen.value})
     else:
         sys.stdout.write(f"{path}\n" if here.quiet else f"the report is in {path}\n")
 
 
-def _target(output: str | None) -> Path | None:
-    """The file or folder that is named; one that ends with a slash is a folder, and is made."""
-    if output is None:
-        return None
-    target = Path(output)
-    if output.endswith(os.sep):
-        try:
-            target.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise BtcAiError(f"{target} cannot be made: {error.strerror}; name another") from None
-    return target
+def _form_of(form: Form | None, output: str | None) -> Form:
+    """As asked, else as the file is named. Raises UsageError where that does not go together."""
+    if output is None or output.endswith(os.sep) or Path(output).is_dir():
+        return form or Form.HTML
+    suffix = Path(output).suffix[1:].lower()
+    named = Form(suffix) if suffix in list(Form) else None
+    if form and named and form != named:
+        raise UsageError(
+            f"--format {form} contradicts --output {output}; leave --format out, or name a file "
+            f"that ends with .{form}"
+        )
+    if found := form or named:
+        return found
+    raise UsageError(
+        f"--output {output} does not tell the format; let it end with .html, .pdf or .json, or "
+        "give --format (a folder ends with /)"
+    )
 
 
-def _form_of(output: Path | None) -> Form:
-    suffix = output.suffix[1:].lower() if output else ""
-    return Form(suffix) if suffix in list(Form) else Form.HTML
-
-
-def _make(here: Globals, run: str | None, form: Form, output: Path | None, tell: Progress) -> Path:
+def _make(here: Globals, run: str | None, form: Form, output: str | None, tell: Progress) -> Path:
     """From the history; from the run's own folders where a daemon knows more than that."""
-    from btc_ai.history.unrecorded import history_of
-    from btc_ai.reports import make_report, write_report
+    from btc_ai.history.unrecorded import history_of, open_history
 
     config = here.config()
     view = _view(here, config, run)
-    if view is None:
-        return make_report(config, run, form.value, output, tell)
-    if _is_recorded(config, view):
-        return make_report(config, view["run"], form.value, output, tell)
-    with history_of(view) as history:
-        return write_report(config, history, view["run"], form.value, output, tell)
+    with (
+        open_history(config) if view is None or _is_recorded(config, view) else history_of(view)
+    ) as history:
+        found = history.find(view["run"] if view else run).run
+        target = _place(config, found, form, output)
+        from btc_ai.reports import write_report  # slow: after all that can be refused
+
+        return write_report(config, history, found, form.value, target, tell)
+
+
+def _place(config: "Config", run: str, form: Form, output: str | None) -> Path:
+    """The file to write, its folder made. Raises BtcAiError where it cannot be written there."""
+    named = None if output is None else Path(output)
+    if output is not None and output.endswith(os.sep):
+        named = Path(output, f"{run}.{form}")
+    target = report_file(config.MODELS_DIR, run, form, named)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BtcAiError(
+            f"{target.parent} cannot be made: {error.strerror}; name another place with --output"
+        ) from None
+    if not os.access(target.parent, os.W_OK):
+        raise BtcAiError(f"{target.parent} may not be written to; name another with --output")
+    return target
 
 
 def _view(here: Globals, config: "Config", run: str | None) -> Body | None:

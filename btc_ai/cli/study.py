@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +12,7 @@ import typer
 from btc_ai.cli.context import Globals, current, print_json
 from btc_ai.cli.daemon import connect
 from btc_ai.cli.jobs import follow_job, make_progress
-from btc_ai.cli.options import LEARNER, Kind, bucket_names
+from btc_ai.cli.options import LEARNER, Kind, bucket_names, require_trainable
 from btc_ai.errors import BtcAiError
 
 if TYPE_CHECKING:
@@ -76,7 +77,8 @@ def transfer(
         "executor": executor, "workers": workers, "address": address,
         "symbol": symbol, "interval": interval, "market": market,
     }  # fmt: skip
-    _begin(current(ctx), "study.transfer", body, detach, as_json)
+    here = current(ctx)
+    _begin(here, "study.transfer", body, detach, as_json, lambda: require_trainable(here, body))
 
 
 @app.command()
@@ -87,8 +89,11 @@ def resume(
     _begin(current(ctx), "study.continue", {"study": study}, detach, as_json)
 
 
-def _begin(here: Globals, kind: str, body: Body, detach: bool, as_json: bool) -> None:
-    with connect(here) as client:
+def _begin(
+    here: Globals, kind: str, body: Body, detach: bool, as_json: bool,
+    check: Callable[[], None] = lambda: None,
+) -> None:  # fmt: skip
+    with connect(here, check) as client:
         feed = client.subscribe("study.")
         begun = client.call(kind, body)
         if detach:

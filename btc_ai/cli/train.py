@@ -1,6 +1,7 @@
 """`btc-ai train` and `btc-ai watch`: start a run, and follow it until it ends."""
 
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,7 +9,7 @@ import typer
 
 from btc_ai.cli.context import Globals, current, print_json
 from btc_ai.cli.daemon import connect
-from btc_ai.cli.options import LEARNER, bucket_names
+from btc_ai.cli.options import LEARNER, bucket_names, require_trainable
 
 if TYPE_CHECKING:
     from btc_ai.bus.client import Client, Subscription
@@ -72,12 +73,23 @@ def train(
         "interval": interval,
         "market": market,
     }
-    begin(here, "training.start", body, detach=detach, as_json=as_json)
+
+    def check() -> None:
+        if not resume:
+            require_trainable(here, body)
+
+    begin(here, "training.start", body, detach=detach, as_json=as_json, check=check)
 
 
-def begin(here: Globals, kind: str, body: Body, *, detach: bool, as_json: bool) -> None:
-    """Send a command that begins a run, and follow it unless told to `detach`."""
-    with connect(here) as client:
+def begin(
+    here: Globals, kind: str, body: Body, *, detach: bool, as_json: bool,
+    check: Callable[[], None] = lambda: None,
+) -> None:  # fmt: skip
+    """Send a command that begins a run, and follow it unless told to `detach`.
+
+    check: as for `connect`.
+    """
+    with connect(here, check) as client:
         feed = client.subscribe(*TOPICS)
         started = client.call(kind, body)
         run = str(started["run"])

@@ -29,6 +29,10 @@ BUILTIN_FEATURES = (
     "price", "volume", "macd", "rsi", "ema", "bollinger", "ichimoku", "fibonacci",
 )  # fmt: skip
 HORIZON_LIMIT = 100_000
+LARGEST_BATCH = 65_536
+LARGEST_BUFFER = 10_000_000
+LONGEST_S = 10**7
+"""Seconds, some four months: who asks for more has mistyped."""
 SAMPLE_SYMBOL = "SAMPLE/USDT"
 DEFAULT_MAX_EPISODES = 100
 DEFAULT_MAX_MEMORY_USAGE = 0.8
@@ -182,7 +186,9 @@ class Monitoring(Section):
     """What is measured while training, and how often it is shown."""
 
     ENABLED: bool = Field(True, description="Enable/disable monitoring")
-    UPDATE_INTERVAL: float = Field(5, gt=0, description="Seconds between dashboard updates")
+    UPDATE_INTERVAL: float = Field(
+        5, gt=0, le=3600, description="Seconds between dashboard updates, at most 3,600"
+    )
     METRICS: list[str] = Field(
         default_factory=lambda: ["reward", "loss", "win_rate", "profit_factor"],
         description="List of metrics to track",
@@ -262,7 +268,7 @@ class UpdateSystem(Section):
         None,
         description="File with the root of trust of a server of one's own; null: as shipped",
     )
-    CHECK_INTERVAL_DAYS: float = Field(7, gt=0, description="Days between update checks")
+    CHECK_INTERVAL_DAYS: float = Field(7, gt=0, le=3650, description="Days between update checks")
     WINDOW: Annotated[str, AfterValidator(_lasting)] | None = Field(
         None,
         pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$",
@@ -282,9 +288,14 @@ class Logging(Section):
     FILE_LOGGING: bool = Field(True, description="Enable/disable file logging")
     CONSOLE_LOGGING: bool = Field(True, description="Enable/disable console logging")
     MAX_FILE_SIZE_MB: float = Field(
-        10, ge=0, description="Maximum log file size before rotation; 0: whatever the size"
+        10,
+        ge=0,
+        le=10**6,
+        description="Maximum log file size before rotation; 0: whatever the size",
     )
-    BACKUP_COUNT: int = Field(5, ge=0, description="Number of rotated log files to keep; 0: all")
+    BACKUP_COUNT: int = Field(
+        5, ge=0, le=10**6, description="Number of rotated log files to keep; 0: all"
+    )
     ROTATION_WHEN: str = Field(
         "midnight",
         pattern=r"^(midnight|[hdHD]|[wW][0-6]|never)$",
@@ -300,10 +311,16 @@ class Supervision(Section):
     """When a worker process is held to be stalled, or to take too much."""
 
     STALLED_AFTER: float = Field(
-        120, gt=0, description="Seconds of silence after which a worker is shown as stalled"
+        120,
+        gt=0,
+        le=LONGEST_S,
+        description="Seconds of silence after which a worker is shown as stalled",
     )
     KILL_STALLED_AFTER: float = Field(
-        3600, gt=0, description="Seconds of silence after which it is killed and restarted"
+        3600,
+        gt=0,
+        le=LONGEST_S,
+        description="Seconds of silence after which it is killed and restarted",
     )
     WORKER_MEMORY_MB: Count | None = Field(
         None, description="Memory a worker may allocate, MiB; null: as much as there is"
@@ -385,10 +402,18 @@ class Config(Section):
     )
     LEARNING_RATE: float = Field(0.0005, gt=0, le=1, description="Learning rate of the optimizer")
     GAMMA: float = Field(0.99, gt=0, lt=1, description="Discount factor for future rewards")
-    BATCH_SIZE: Count = Field(32, le=65536, description="Batch size for training")
-    BUFFER_SIZE: Count = Field(
+    BATCH_SIZE: int = Field(
+        32,
+        gt=0,
+        le=LARGEST_BATCH,
+        description=f"Batch size for training, at most {LARGEST_BATCH:,} (some 7 GB)",
+    )
+    BUFFER_SIZE: int = Field(
         10000,
-        description="Decisions in an episode; with LEARNER dqn also its replay buffer's capacity",
+        gt=0,
+        le=LARGEST_BUFFER,
+        description="Decisions in an episode; with LEARNER dqn also its replay buffer's capacity; "
+        f"at most {LARGEST_BUFFER:,}",
     )
     MAX_EPISODES: Count = Field(DEFAULT_MAX_EPISODES, description="Maximum episodes per bucket")
 

@@ -3,9 +3,12 @@
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
+from btc_ai.dashboard.errors import NotFoundError
 from btc_ai.dashboard.parts import Parts
 from btc_ai.dashboard.replies import (
     Handler,
@@ -32,6 +35,8 @@ from btc_ai.dashboard.socket import serve_page
 from btc_ai.dashboard.static import Static
 from btc_ai.errors import BtcAiError
 
+DATA = ("/api/", "/static/", "/ws")
+"""Where programs and our own pages ask, who are told in JSON what is not there."""
 PAGES = ("", "overview", "training", "transfer", "system", "logs", "board", "settings", "help")
 
 
@@ -47,6 +52,12 @@ def make_app(parts: Parts, static: Static | None = None) -> Starlette:
 
     async def socket(websocket: WebSocket) -> None:
         await serve_page(parts, websocket)
+
+    async def nothing_there(request: Request, error: Exception) -> Response:
+        if not request.url.path.startswith(DATA):
+            return await static.missing(request)
+        known = isinstance(error, BtcAiError)
+        return await (on_known_error if known else on_http_error)(request, error)
 
     routes: list[BaseRoute] = [
         *(Route(f"/{page}", static.index) for page in PAGES),
@@ -80,6 +91,8 @@ def make_app(parts: Parts, static: Static | None = None) -> Starlette:
         routes=routes,
         middleware=[Middleware(Guard, parts=parts)],
         exception_handlers={
+            404: nothing_there,
+            NotFoundError: nothing_there,
             BtcAiError: on_known_error,
             HTTPException: on_http_error,
             Exception: on_unknown_error,

@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import secrets
+import signal
 import sys
 from collections import OrderedDict
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from typing import Literal
 from btc_ai.api.service import Body
 from btc_ai.config import Config
 from btc_ai.dashboard.errors import ConflictError, NotFoundError
+from btc_ai.execution.signals import send_signal
 from btc_ai.paths import reports_dir, user_data
 
 Form = Literal["html", "pdf", "json"]
@@ -133,9 +135,9 @@ class Reports:
             making.text = "beginning"
             async for line in process.stdout:
                 _note(making, json.loads(line))
+            await process.wait()
         finally:
-            with suppress(ProcessLookupError):
-                process.kill()
+            send_signal(process, signal.SIGKILL)
             await process.wait()
         if making.state == "working":
             making.text = f"its process ended with {process.returncode} and without a word"

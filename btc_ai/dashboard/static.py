@@ -40,19 +40,23 @@ class Static:
         """The one page; which of its views is shown, it reads from its address."""
         return await self._send(request, INDEX)
 
+    async def missing(self, request: Request) -> Response:
+        """The same page, which says then that there is none at this address."""
+        return await self._send(request, INDEX, 404)
+
     async def file(self, request: Request) -> Response:
         """A file by its name."""
         return await self._send(request, request.path_params["name"])
 
-    async def _send(self, request: Request, name: str) -> Response:
+    async def _send(self, request: Request, name: str, status: int = 200) -> Response:
         found = await in_thread(lambda: self._find(name))
         headers = {"ETag": found.tag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
-        if found.tag in request.headers.get("if-none-match", ""):
+        if status == 200 and found.tag in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
         if found.packed and "gzip" in request.headers.get("accept-encoding", ""):
             headers["Content-Encoding"] = "gzip"
-            return Response(found.packed, media_type=found.media, headers=headers)
-        return Response(found.body, media_type=found.media, headers=headers)
+            return Response(found.packed, status, media_type=found.media, headers=headers)
+        return Response(found.body, status, media_type=found.media, headers=headers)
 
     def _find(self, name: str) -> _File:
         """Raises NotFoundError for what is not in the folder."""

@@ -12,7 +12,7 @@ from btc_ai.config import Config
 from btc_ai.errors import BtcAiError
 from btc_ai.history.queries import History
 from btc_ai.history.unrecorded import open_history
-from btc_ai.paths import reports_dir
+from btc_ai.paths import report_file
 from btc_ai.reports.contents import Report
 from btc_ai.reports.gather import Progress, gather
 from btc_ai.reports.page import make_page
@@ -48,7 +48,7 @@ def write_report(
     """As `make_report`, from a history that is open already."""
     report = gather(config, history, run, on_progress)
     on_progress(0.92, f"writing {form.upper()}")
-    target = _target(config, report.run, form, output)
+    target = report_file(config.MODELS_DIR, report.run, form, output)
     _write(target, _CONTENTS[form](report))
     on_progress(1.0, "done")
     return target
@@ -63,12 +63,6 @@ def _html(report: Report) -> bytes:
 
 
 _CONTENTS: dict[Form, Callable[[Report], bytes]] = {"html": _html, "pdf": make_pdf, "json": _json}
-
-
-def _target(config: Config, run: str, form: Form, output: Path | None) -> Path:
-    if output is None:
-        return reports_dir(config.MODELS_DIR) / f"{run}.{form}"
-    return (output / f"{run}.{form}" if output.is_dir() else output).absolute()
 
 
 def _write(path: Path, content: bytes) -> None:

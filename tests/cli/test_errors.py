@@ -67,6 +67,18 @@ def test_no_autostart(house: House) -> None:
     assert "no daemon is reachable" in house.run("--no-autostart", *SAMPLE, code=3)
 
 
+@pytest.mark.parametrize("arguments, code, says", [
+    (("train",), 1, "which needs no data: --market sample"),
+    (("train", *SAMPLE[1:], "--bucket", "Shrt"), 2, "did you mean 'Short'?"),
+    (("study", "transfer", "--symbol", "ETH/USDT"), 1, "there are no candles of ETH/USDT"),
+])  # fmt: skip
+def test_no_daemon_is_started_for_what_it_would_refuse(
+    house: House, arguments: tuple[str, ...], code: int, says: str
+) -> None:
+    assert says in house.run(*arguments, code=code)
+    assert not (house.runtime / "daemon.lock").exists()
+
+
 def test_unknown_runs(running: House) -> None:
     assert "there are no runs yet" in running.run("show", code=1)
     running.run(*SAMPLE, "--bucket", "Short", "--episodes", "1")

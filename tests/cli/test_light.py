@@ -27,7 +27,10 @@ def _loaded(house: House, *arguments: str) -> set[str]:
     return set(done.stderr.rpartition("LOADED ")[2].split())
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("status",), ("runs",), ("config", "show")])
+@pytest.mark.parametrize(
+    "arguments",
+    [("--help",), ("status",), ("runs",), ("config", "show"), ("report", "no such run")],
+)
 def test_the_command_line_loads_nothing_heavy(house: House, arguments: tuple[str, ...]) -> None:
     house.run("daemon", "start")
     assert not _loaded(house, *arguments) & set(HEAVY)

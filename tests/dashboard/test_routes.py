@@ -278,6 +278,15 @@ def test_logs_are_paged_back_without_a_gap(client: TestClient, root: Path) -> No
     assert get(client, "/api/logs?until=1")["records"] == []
 
 
+def test_what_is_not_there_is_said_on_a_page_and_to_programs_in_json(client: TestClient) -> None:
+    page = client.get("/").text
+    for address in ("/nonsense", "/training/more", "/reports/none.html", "/apis"):
+        answer = client.get(address)
+        assert (answer.status_code, answer.text) == (404, page), address
+    for address in ("/api/nonsense", "/static/none.js", "/api/runs/nope"):
+        assert get(client, address, 404)["error"]["message"], address
+
+
 def test_reports_are_made_in_a_process_and_leave_the_folder_alone(
     client: TestClient, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -50,6 +50,19 @@ def test_settings_are_shown_without_secrets(client: TestClient, file: Path) -> N
     assert shown["schema"]["properties"]["GAMMA"]["exclusiveMaximum"] == 1
 
 
+def test_only_what_differs_from_its_default_is_said_to_be_set(
+    client: TestClient, file: Path
+) -> None:
+    values = Config().model_dump(mode="json")
+    folders = [name for name in values if name.endswith("_DIR")]
+    values |= {name: str(Config.model_fields[name].default) for name in folders}
+    file.write_text(json.dumps(values))
+    assert client.get("/api/settings").json()["set"] == []
+    values["LOGGING"]["LEVEL"] = "DEBUG"
+    file.write_text(json.dumps(values | {"GAMMA": 0.9, "LOG_DIR": "/tmp/Logs"}))
+    assert client.get("/api/settings").json()["set"] == ["GAMMA", "LOGGING.LEVEL", "LOG_DIR"]
+
+
 def test_a_change_is_saved_and_the_rest_left_as_it_is(daemon: Daemon, file: Path) -> None:
     daemon.context.answers["daemon.reload"] = lambda body: {
         "applied": ["MONITORING.UPDATE_INTERVAL"], "next_job": ["GAMMA"], "restart": [],

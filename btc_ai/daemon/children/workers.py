@@ -25,6 +25,7 @@ from btc_ai.daemon.children.worker import ALIVE_VARIABLE, MEMORY_VARIABLE, PAREN
 from btc_ai.daemon.logs import Logs
 from btc_ai.daemon.tasks import Tasks
 from btc_ai.errors import BtcAiError
+from btc_ai.execution.signals import send_signal
 
 START_LIMIT_S = 120.0
 TERM_LIMIT_S = 5.0
@@ -202,7 +203,7 @@ class ProcessWorker:
             pipe.close_writing()
             self._log.info("worker started", pid=process.pid)
             if self._stopping.is_set() or self._killed_for:
-                process.kill()  # it was given up while it was being made
+                send_signal(process, signal.SIGKILL)  # it was given up while it was being made
             returncode = await process.wait()
             await asyncio.to_thread(end_descendants, process.pid, mark)
         return cause_of(
@@ -287,8 +288,8 @@ class ProcessWorker:
         self._signal(signal.SIGKILL)
 
     def _signal(self, number: signal.Signals) -> None:
-        if self._process is not None and self._process.returncode is None:
-            self._process.send_signal(number)
+        if self._process is not None:
+            send_signal(self._process, number)
 
     async def stop(self) -> None:
         """Ask for a checkpoint and an end; then SIGTERM, then SIGKILL, each after a wait."""

@@ -32,6 +32,7 @@ from btc_ai.daemon.hosting.described import DescribedCommand, Description
 from btc_ai.daemon.hosting.lent import LentWorkers
 from btc_ai.daemon.tasks import Tasks
 from btc_ai.errors import BtcAiError, PluginError
+from btc_ai.execution.signals import send_signal
 from btc_ai.logs.capture import logger
 from btc_ai.logs.inlet import Budget
 from btc_ai.paths import plugin_socket
@@ -251,8 +252,7 @@ class PluginProcess:
             for task in (serving, working):
                 task.cancel()
             await asyncio.gather(serving, working, return_exceptions=True)
-            with suppress(ProcessLookupError):
-                process.kill()
+            send_signal(process, signal.SIGKILL)
             await ending
 
     def _died(self, cause: str) -> _DiedError:
@@ -326,8 +326,7 @@ class PluginProcess:
     def _kill(self, why: str) -> None:
         if self._process is not None and self._process.returncode is None:
             self._killed_for = why
-            with suppress(ProcessLookupError):
-                self._process.send_signal(signal.SIGKILL)
+            send_signal(self._process, signal.SIGKILL)
 
     def _alive(self, message: Envelope) -> None:
         self._tally.progressed()

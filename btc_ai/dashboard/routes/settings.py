@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +58,19 @@ def _shown(parts: Parts) -> Body:
         "why": why,
         "schema": Config.model_json_schema(),
         "values": values,
-        "set": sorted(flat(raw)),
+        "set": sorted(_differing(raw, config, path)),
         "takes_effect": {key: effect_of(key) for key in flat(values)},
     }
+
+
+def _differing(raw: Body, config: Config, path: Path) -> Iterator[str]:
+    """The keys of the file at whose values the configuration is another than without them."""
+    values, defaults = (
+        flat(one.model_dump(mode="json")) for one in (config, check_raw({}, path, **known_names()))
+    )
+    for key in flat(raw):
+        if key not in defaults or values.get(key) != defaults[key]:
+            yield key
 
 
 def _public(config: Config) -> Body:

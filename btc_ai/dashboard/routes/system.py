@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from btc_ai.api.service import Body
 from btc_ai.api.threads import in_thread
-from btc_ai.config import Config
+from btc_ai.config import LARGEST_BATCH, Config
 from btc_ai.dashboard.parts import Parts
 from btc_ai.dashboard.replies import Asked, query_of
 from btc_ai.errors import BtcAiError
@@ -19,7 +19,6 @@ HOUR_S = 3600.0
 SINCE_S = 600.0
 """How far back a suggestion looks."""
 MOST_NAMES = 64
-LARGEST_BATCH = 65536
 
 
 class SystemQuery(Asked):

@@ -96,12 +96,16 @@ class StepView(BaseModel):
 
 
 class RunView(Event):
-    """One run without its history; published on each change of state. Times: seconds since 1970."""
+    """One run without its history; published on each change of state. Times: seconds since 1970.
+
+    `wanted`: what a running run is being brought to at its next checkpoint, `stopped` or `paused`.
+    """
 
     kind = "training.run"
 
     run: str
     state: str
+    wanted: str | None = None
     error: str | None
     created: float
     updated: float

@@ -85,7 +85,7 @@ class TrainingService:
         if isinstance(runner, Runner):
             now = runner.now
             progress, stalled = now.progress, min(now.stalled.values(), default=None)
-        return run_view(self._queue.as_ended(job), progress, stalled)
+        return run_view(self._queue.as_ended(job), progress, stalled, self._queue.wanted(job.id))
 
     def _changed(self, job: Job) -> None:
         self._context.publish(self._view(job), parent_id=job.parent_id)
@@ -112,6 +112,7 @@ class TrainingService:
         self._queue.settle()  # nothing is waited for from here on: the run is there, or it is not
         if body.resume:
             job, note = resume(journal, config, body, call.id)
+            self._refuse_while_ending(job)
             if job.state in ("stopped", "failed", "paused"):
                 job = journal.set_job(self._with_new_tally(job).id, state="queued")
         else:
@@ -167,8 +168,16 @@ class TrainingService:
     async def _continue_run(self, body: RunBody, call: Call) -> Body:
         job = self._find(body.run, ("paused", "running", "queued", "stopped", "failed"))
         if job.state not in TAKEN_UP:
+            self._refuse_while_ending(job)
             raise TrainingError(f"run {job.id} is {job.state}; there is nothing to continue")
         return self._view(self._queue.take_up(self._with_new_tally(job))).model_dump()
+
+    def _refuse_while_ending(self, job: Job) -> None:
+        """Raise TrainingError where the run is not there yet that is to be taken up."""
+        if wanted := self._queue.wanted(job.id):
+            raise TrainingError(
+                f"run {job.id} is being {wanted}, at its next checkpoint; take it up once it is"
+            )
 
     def _with_new_tally(self, job: Job) -> Job:
         """What killed the workers of steps that are not done is forgotten: it is to be mended."""

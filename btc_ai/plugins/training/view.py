@@ -11,15 +11,20 @@ from btc_ai.plugins.training.plan import next_step
 Body = dict[str, Any]
 
 
-def run_view(job: Job, progress: dict[int, Body], stalled_since: float | None = None) -> RunView:
+def run_view(
+    job: Job, progress: dict[int, Body], stalled_since: float | None = None,
+    wanted: str | None = None,
+) -> RunView:  # fmt: skip
     """One run without its history; `progress` is the newest of each step now in training.
 
-    stalled_since: when a worker of the running step that says nothing was last heard.
+    stalled_since: when a worker of the running step that says nothing was last heard. wanted: the
+    state that it is being brought to.
     """
     spec = job.spec
     return RunView(
         run=job.id,
         state=job.state,
+        wanted=wanted if job.state == "running" else None,
         error=job.error,
         created=job.created,
         updated=job.updated,

@@ -209,7 +209,16 @@ class Visitor:
 
 
 @pytest.fixture
-def visit(chromium: Browser, served: Served) -> Iterator[Visitor]:
+def answering(served: Served) -> Iterator[None]:
+    """A daemon whose answers a test may change: all are as they were afterwards."""
+    assert served.daemon is not None
+    before = dict(served.daemon.answers)
+    yield
+    served.daemon.answers = before
+
+
+@pytest.fixture
+def visit(chromium: Browser, served: Served, answering: None) -> Iterator[Visitor]:
     """A visitor with a laptop; nothing may go wrong in its browser."""
     context = chromium.new_context(viewport=LAPTOP, accept_downloads=True)  # type: ignore[arg-type]
     visitor = Visitor(context, served.url)
@@ -227,7 +236,7 @@ def regular(chromium: Browser, served: Served) -> Iterator[Visitor]:
 
 
 @pytest.fixture
-def stay(regular: Visitor) -> Iterator[Visitor]:
+def stay(regular: Visitor, answering: None) -> Iterator[Visitor]:
     """The regular visitor, as a test finds and leaves it; nothing may go wrong in its browser."""
     regular.wrong.clear()
     regular.page.set_viewport_size(LAPTOP)  # type: ignore[arg-type]

@@ -119,7 +119,6 @@ def test_a_plugin_is_switched(served: Served, stay: Visitor) -> None:
     page.get_by_role("button", name="disable hello").click()
     expect(page.locator("#toasts")).to_contain_text("hello is disabled")
     assert ("daemon.disable", {"plugin": "hello"}) in served.daemon.asked
-    served.daemon.answers["daemon.status"] = {"plugins": []}
 
 
 @pytest.mark.soak

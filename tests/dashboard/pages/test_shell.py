@@ -199,3 +199,38 @@ def test_a_refusal_is_shown_where_it_was_asked(stay: Visitor, served: Served) ->
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
     stay.wrong.clear()  # the browser notes a 502
+
+
+def test_what_a_run_that_is_to_stop_allows_is_plain(lonely: tuple[Served, Visitor]) -> None:
+    served, visitor = lonely
+    view = made_up.running_view(served.ledger.now - 100, 3)
+    page = visitor.go("/training?bucket=Short")
+    menu, main = page.locator("details.menu").first, page.get_by_role("main")
+    served.tell("training.run", {**view, "wanted": "stopped"})
+    expect(main.locator(".pill").first).to_have_text("stopping")
+    page.reload()
+    visitor.ready()
+    expect(main.locator(".pill").first).to_have_text("stopping")
+    menu.locator("summary").click()
+    for button in (
+        *(main.get_by_role("button", name=name) for name in ("Pause", "Stop")),
+        *(menu.get_by_role("button", name=name) for name in ("Stop", "Continue", "Resume")),
+    ):
+        expect(button).to_be_disabled()
+        expect(button).to_have_attribute("title", re.compile("is being stopped"))
+    served.tell("training.run", {**view, "wanted": None})
+    expect(main.locator(".pill").first).to_have_text("running")
+    expect(main.get_by_role("button", name="Stop")).to_be_enabled()
+    menu.get_by_role("button", name="Continue").click()
+    expect(page.locator("#toasts")).to_contain_text("There is no run to continue")
+    assert visitor.wrong == []
+
+
+def test_an_address_without_a_page_says_so(visit: Visitor) -> None:
+    page = visit.go("/nonsense?x=1")
+    expect(page).to_have_title("No such page · BTC-AI")
+    expect(page.get_by_role("main")).to_contain_text("There is no such page")
+    assert visit.faults() == []
+    page.get_by_role("link", name="Go to the overview").click()
+    expect(page).to_have_title("Overview · BTC-AI")
+    visit.wrong.clear()  # the browser notes a 404

@@ -168,6 +168,20 @@ def test_what_a_run_says_is_text(stay: Visitor) -> None:
     assert page.locator("main b", has_text="loss").count() == 0
     stay.move("/training?run=<script>")
     expect(page.locator("main")).to_contain_text("There is no run <script>")
+    stay.move("/board?run=<script>")
+    expect(page.locator("main")).to_contain_text("There is no run <script>")
+    stay.wrong.clear()  # the browser notes a 404
+
+
+def test_a_bucket_or_run_of_the_address_that_is_not_there_is_said(stay: Visitor) -> None:
+    page = stay.move(f"{DONE}&bucket=Shrt&runs=nope,{made_up.FAILED}")
+    expect(page.locator(".note").first).to_have_text(
+        f"Run {made_up.DONE} has no bucket Shrt; Long is shown."
+    )
+    chips = page.get_by_title("Compare with it no longer")
+    expect(chips).to_contain_text(["nope there is no such run", "has no such bucket"])
+    page.get_by_role("button", name="Scalping", exact=True).click()
+    expect(page.locator(".note", has_text="has no bucket")).to_have_count(0)
     stay.wrong.clear()  # the browser notes a 404
 
 

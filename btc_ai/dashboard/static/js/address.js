@@ -6,14 +6,22 @@ export const PAGES = {
 };
 
 /** @typedef {keyof typeof PAGES} PageName */
+/** What an address shows that is no page's. */
+export const NOWHERE = "nowhere";
 
 /** @type {Set<() => void>} */
 const listeners = new Set();
 
-/** The page of the address. @returns {PageName} */
+/** The page of the address. @returns {PageName | typeof NOWHERE} */
 export function page() {
-  const name = location.pathname.split("/")[1] ?? "";
-  return name in PAGES ? /** @type {PageName} */ (name) : "overview";
+  const name = location.pathname.slice(1) || "overview";
+  return Object.hasOwn(PAGES, name) ? /** @type {PageName} */ (name) : NOWHERE;
+}
+
+/** What the page is called. */
+export function title() {
+  const current = page();
+  return current === NOWHERE ? "No such page" : PAGES[current];
 }
 
 /** A value of the address, or "". @param {string} name */

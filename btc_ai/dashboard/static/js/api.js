@@ -46,7 +46,7 @@ export async function find(path, query = {}) {
   try {
     return await get(path, query);
   } catch (error) {
-    if (error instanceof ApiError && error.code === "not_found") return null;
+    if (error instanceof ApiError && ["not_found", "unknown_run"].includes(error.code)) return null;
     throw error;
   }
 }

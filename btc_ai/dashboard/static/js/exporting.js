@@ -1,6 +1,6 @@
 // The menu Export: what a page shows, as files to keep.
 
-import { PAGES, page } from "./address.js";
+import { page, title } from "./address.js";
 import { save, toast } from "./feedback.js";
 import { picture } from "./picture.js";
 
@@ -30,7 +30,7 @@ export async function hand(exports, form) {
   if (lacking) return toast(`Nothing to export: ${lacking}`, "bad");
   if (typeof offer === "string") return;
   if (form !== "png") return offer();
-  const words = [`BTC-AI, ${PAGES[page()]}`, exports.caption?.(), `exported ${new Date().toISOString()}`];
+  const words = [`BTC-AI, ${title()}`, exports.caption?.(), `exported ${new Date().toISOString()}`];
   const canvas = picture(/** @type {HTMLElement} */ (offer()), words.filter(Boolean).join(" · "));
   const blob = await new Promise((done) => canvas.toBlob(done, "image/png"));
   save(`btc-ai-${page()}.png`, /** @type {Blob} */ (blob));

@@ -4,7 +4,8 @@ import { empty, h, replace } from "./dom.js";
 import { greet, greeting } from "./api.js";
 import { action, tellError } from "./feedback.js";
 import { Live } from "./live.js";
-import { onChange, page } from "./address.js";
+import { NOWHERE, onChange, page } from "./address.js";
+import * as runs from "./runs.js";
 import * as shell from "./shell.js";
 
 /** @typedef {import("./shell.js").View} View */
@@ -26,6 +27,7 @@ const pages = {
   transfer: () => import("./pages/transfer.js"), system: () => import("./pages/system.js"),
   logs: () => import("./pages/logs.js"), board: () => import("./pages/board.js"),
   settings: () => import("./pages/settings.js"), help: () => import("./pages/help.js"),
+  [NOWHERE]: () => import("./pages/nowhere.js"),
 };
 
 async function show() {
@@ -60,6 +62,7 @@ async function load(fresh) {
 
 /** @param {Record<string, any>} event */
 function hear(event) {
+  runs.hear(event);
   if (view) view.event?.(event);
   else unheard.push(event);
 }
@@ -91,4 +94,4 @@ async function begin() {
   if (missed) void live.welcomed.then(refresh).catch(tellError);
 }
 
-void begin();
+void begin().catch(tellError);

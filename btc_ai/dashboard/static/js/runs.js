@@ -1,13 +1,37 @@
 // Starting and steering runs: the Training menu.
 
-import { h } from "./dom.js";
-import { words } from "./format.js";
-import { command, get, greeting, whyMute } from "./api.js";
+import { h, pill } from "./dom.js";
+import { levelOf, words } from "./format.js";
+import { ApiError, command, get, greeting, whyMute } from "./api.js";
 import { action, ask, toast } from "./feedback.js";
 import { go } from "./address.js";
 
+/** @typedef {"pause" | "continue" | "stop" | "resume"} Verb */
+
 const LOOKS = 30;
 const LOOK_MS = 100;
+/** What runs in training are being brought to at their next checkpoint. @type {Map<string, "stopped" | "paused">} */
+const ending = new Map();
+
+/** @param {Record<string, any>} event an event of the bus */
+export function hear({ kind, body }) {
+  if (kind !== "training.run") return;
+  if (body.wanted) ending.set(body.run, body.wanted);
+  else ending.delete(body.run);
+}
+
+/** Why something cannot be done now, or "". @param {Verb} verb @param {string} [run] one run, else whichever is in training */
+export function hindrance(verb, run) {
+  const [named, state] = [...ending].find(([one]) => run === undefined || one === run) ?? [];
+  if (!state || (state === "paused" && verb === "stop")) return "";
+  return `Run ${named} is being ${state}, which it is at its next checkpoint; then it can be continued`;
+}
+
+/** The state of a run. @param {Record<string, any>} run */
+export function stateOf(run) {
+  const coming = run.state === "running" && ending.get(run.run);
+  return coming ? pill(coming === "stopped" ? "stopping" : "pausing", "warning", hindrance("continue", run.run)) : pill(run.state, levelOf(run.state));
+}
 
 /** @param {string} text @param {HTMLElement} input @param {string} [hint] */
 function field(text, input, hint) {
@@ -110,14 +134,17 @@ async function show(run, text) {
 /** Buttons for what can be done with a run now. @param {Record<string, any>} run */
 export function steering(run) {
   const verbs = { running: ["pause", "stop"], queued: ["stop"], paused: ["continue", "stop"], stopped: ["continue"], failed: ["continue"] }[String(run.state)] ?? [];
-  return verbs.map((verb) => doing(words(verb), () => steer(/** @type {"stop"} */ (verb), run.run), { "data-run": run.run }));
+  return verbs.map((verb) => {
+    const why = hindrance(/** @type {Verb} */ (verb), run.run);
+    return doing(words(verb), () => steer(/** @type {"stop"} */ (verb), run.run), { "data-run": run.run, disabled: why !== "", title: why || null });
+  });
 }
 
 /** Pause, continue or stop the run that is in training. @param {"pause" | "continue" | "stop"} verb @param {string} [run] */
 export async function steer(verb, run) {
   const wanted = { pause: ["running", "queued"], continue: ["paused", "stopped", "failed"], stop: ["running", "queued", "paused"] }[verb];
   const named = run ?? (await get("/api/runs", { limit: 50 })).runs.find((/** @type {{state: string}} */ one) => wanted.includes(one.state))?.run;
-  if (!named) throw new Error(`There is no run to ${verb}`);
+  if (!named) throw new ApiError("not_found", `There is no run to ${verb}`);
   if (verb !== "continue") toast(`Run ${named} is asked to ${verb}, at its next checkpoint`);
   const { state } = await command(`training.${verb}`, { run: named });
   toast(`Run ${named} is ${state}`);

@@ -2,11 +2,11 @@
 
 import { h, pill, replace } from "./dom.js";
 import { duration } from "./format.js";
-import { greeting, get, post, whyMute } from "./api.js";
-import { action, notice, save, toast } from "./feedback.js";
+import { ApiError, greeting, get, post, whyMute } from "./api.js";
+import { action, notice, save, tellError, toast } from "./feedback.js";
 import { recolour } from "./chart.js";
 import { FORMS, hand, refusal } from "./exporting.js";
-import { PAGES, page } from "./address.js";
+import { PAGES, page, title } from "./address.js";
 import * as runs from "./runs.js";
 
 /** @typedef {import("./live.js").Live} Live */
@@ -32,9 +32,9 @@ const state = h("span", { id: "state" });
 const banner = h("div", { class: "banner", role: "alert", hidden: true });
 const mute = h("p", { class: "muted small", id: "mute", hidden: true });
 const training = h("div", {}, mute,
-  item("Progressive Training …", runs.askToStart), item("Resume a bucket …", runs.askToResume),
-  item("Transfer knowledge …", runs.askToTransfer), item("Pause", () => runs.steer("pause")),
-  item("Continue", () => runs.steer("continue")), item("Stop", () => runs.steer("stop")));
+  item("Progressive Training …", runs.askToStart), item("Resume a bucket …", runs.askToResume, { "data-verb": "resume" }),
+  item("Transfer knowledge …", runs.askToTransfer), item("Pause", () => runs.steer("pause"), { "data-verb": "pause" }),
+  item("Continue", () => runs.steer("continue"), { "data-verb": "continue" }), item("Stop", () => runs.steer("stop"), { "data-verb": "stop" }));
 const tabs = h("nav", { class: "tabs", "aria-label": "Pages" });
 const exporting = menu("Export");
 /** @type {HTMLButtonElement} */
@@ -55,6 +55,7 @@ export function build(given, refreshing, showing) {
   live.addEventListener("state", tell);
   live.addEventListener("event", (event) => {
     const { kind, body } = /** @type {CustomEvent} */ (event).detail;
+    if (kind === "training.run") tellMute();
     if (kind === "update.available") toast(`BTC-AI ${body.version} is there: ${body.todo}`);
   });
   setInterval(tell, 1000);
@@ -65,7 +66,7 @@ export function build(given, refreshing, showing) {
 /** The tabs, after the page has changed. */
 export function navigate() {
   const current = page();
-  document.title = `${PAGES[current]} · BTC-AI`;
+  document.title = `${title()} · BTC-AI`;
   replace(tabs, TABS.map((name) => h("a", { href: `/${name}`, "aria-current": current === name && "page" }, PAGES[name])));
   offerExports();
   const here = /** @type {HTMLElement | null} */ (tabs.querySelector("[aria-current]"));
@@ -78,7 +79,7 @@ function toggle() {
   if (live.watching) live.stop();
   else {
     live.start();
-    void refresh();
+    void refresh().catch(tellError);
   }
 }
 
@@ -93,12 +94,13 @@ function tell() {
   if (banner.textContent !== problem) banner.textContent = problem;
 }
 
-/** The menu Training has nobody to speak to where no daemon of this models folder is heard; it says so. */
+/** The menu Training has nobody to speak to where no daemon of this models folder is heard, and waits while a run is about to stop; it says so. */
 function tellMute() {
-  const why = whyMute(live.link ?? greeting().link);
-  if (mute.textContent !== why) mute.textContent = why;
-  mute.hidden = why === "";
+  const silence = whyMute(live.link ?? greeting().link);
+  if (mute.textContent !== silence) mute.textContent = silence;
+  mute.hidden = silence === "";
   for (const one of training.querySelectorAll("button")) {
+    const verb = /** @type {runs.Verb | undefined} */ (one.dataset.verb), why = silence || (verb ? runs.hindrance(verb) : "");
     one.disabled = why !== "" || one.hasAttribute("aria-busy");
     one.title = why;
   }
@@ -168,7 +170,7 @@ export async function report() {
   for (;;) {
     const found = await get(`/api/reports/${id}`);
     if (button) button.textContent = found.state === "working" ? `Report ${Math.round(found.share * 100)} %` : "Generate Report";
-    if (found.state === "failed") throw new Error(found.text);
+    if (found.state === "failed") throw new ApiError("failed", found.text);
     if (found.state === "done") {
       return notice("The report is made: ", h("a", { href: found.url, target: "_blank" }, found.url.split("/").at(-1)));
     }

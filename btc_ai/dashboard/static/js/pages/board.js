@@ -1,14 +1,14 @@
 // Combined: several views beside one another; which, the address says, and this browser remembers.
 
 import { arrange, empty, h, replace } from "../dom.js";
-import { address, get, greeting } from "../api.js";
+import { address, find, get, greeting } from "../api.js";
 import { download } from "../feedback.js";
 import { change, value, values } from "../address.js";
 import { debounced } from "../later.js";
 import * as runs from "../runs.js";
 import { askForTiles } from "../board/choosing.js";
 import { knownTiles, usualTiles } from "../board/tiles.js";
-import { originWords } from "../training/details.js";
+import { noSuchRun, originWords } from "../training/details.js";
 
 /** @typedef {Record<string, any>} Body */
 /** @typedef {import("../board/tiles.js").Tile} Tile */
@@ -55,7 +55,7 @@ class Board {
   async load(fresh) {
     const asked = value("run") || "latest";
     if (fresh || this.loaded !== asked) {
-      const [overview, run] = await Promise.all([get("/api/overview"), get(`/api/runs/${encodeURIComponent(asked)}`).catch(() => null)]);
+      const [overview, run] = await Promise.all([get("/api/overview"), find(`/api/runs/${encodeURIComponent(asked)}`)]);
       Object.assign(this, { found: run, overview, loaded: asked });
       fresh = true;
     }
@@ -83,7 +83,7 @@ class Board {
 
   nothing() {
     this.close();
-    replace(this.root, h("h1", { class: "visually-hidden" }, "Combined"), empty("Nothing has been trained yet", "The board shows a run, the machine and the log beside one another.",
+    replace(this.root, h("h1", { class: "visually-hidden" }, "Combined"), value("run") ? noSuchRun(value("run"), "/board") : empty("Nothing has been trained yet", "The board shows a run, the machine and the log beside one another.",
       runs.doing("Start progressive training", runs.askToStart, { class: "primary" })));
   }
 

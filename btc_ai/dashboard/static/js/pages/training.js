@@ -1,8 +1,8 @@
 // Training Progress: the curves of a run, bucket by bucket, over episodes.
 
 import { card, empty, h, renew, replace } from "../dom.js";
-import { metric, unit, words } from "../format.js";
-import { ApiError, address, get, greeting } from "../api.js";
+import { metric, moment, unit, words } from "../format.js";
+import { address, find, get, greeting } from "../api.js";
 import { download } from "../feedback.js";
 import { debounced } from "../later.js";
 import { change, numeric, value, values } from "../address.js";
@@ -10,7 +10,7 @@ import { Chart } from "../chart.js";
 import * as runs from "../runs.js";
 import { SIDE_BY_SIDE, controls } from "../training/controls.js";
 import { BucketCurves, choosable, withValidation } from "../training/curves.js";
-import { bucketColour, bucketState, featuresCard, modelsCard, originWords, runCard } from "../training/details.js";
+import { bucketColour, bucketState, featuresCard, modelsCard, noSuchRun, originWords, runCard } from "../training/details.js";
 import { pickRuns } from "../training/picker.js";
 
 /** @typedef {Record<string, any>} Body */
@@ -26,7 +26,7 @@ export function open(root) {
     load: (fresh) => page.load(fresh),
     event: (event) => page.event(event),
     close: () => page.close(),
-    exports: { csv: () => page.export("csv"), json: () => page.export("json"), png: () => root, lacking: () => page.lacking(), caption: () => page.caption() },
+    exports: { csv: () => page.export("csv"), json: () => page.export("json"), png: () => root, lacking: () => page.unexported(), caption: () => page.caption() },
   };
 }
 
@@ -47,9 +47,11 @@ class TrainingPage {
     /** @type {Map<string, Chart>} */
     this.charts = new Map();
     this.features = { unit: "", buckets: /** @type {Body[]} */ ([]) };
+    /** Why runs that were to lie over it do not. @type {Record<string, string>} */
+    this.lacking = {};
     this.wantedRun = this.fetched = this.laidOut = this.drawn = "";
     this.loads = 0;
-    this.parts = { head: h("div"), tools: h("div"), states: h("div"), charts: h("div"), below: h("div", { class: "grid wide" }) };
+    this.parts = { head: h("div", { class: "stack" }), tools: h("div"), states: h("div"), charts: h("div"), below: h("div", { class: "grid wide" }) };
     this.loadSoon = debounced(() => this.load(true));
     this.headSoon = debounced(async () => this.drawHead(), 250);
   }
@@ -63,7 +65,7 @@ class TrainingPage {
   async load(fresh) {
     const run = value("run") || "latest", mine = ++this.loads;
     if (fresh || this.found === null || run !== this.wantedRun) {
-      const found = await get(`/api/runs/${encodeURIComponent(run)}`).catch(orNone);
+      const found = await find(`/api/runs/${encodeURIComponent(run)}`);
       if (mine !== this.loads) return;  // another has been asked for meanwhile
       Object.assign(this, { found, wantedRun: run });
     }
@@ -109,7 +111,9 @@ class TrainingPage {
   async fetch(asked) {
     const { run } = /** @type {Body} */ (this.found);
     const rows = run.buckets.filter((/** @type {Body} */ row) => asked.bucket === SIDE_BY_SIDE || row.bucket === asked.bucket);
-    const others = await Promise.all(asked.runs.map((one) => get(`/api/runs/${encodeURIComponent(one)}`).catch(orNone)));
+    const others = await Promise.all(asked.runs.map((one) => find(`/api/runs/${encodeURIComponent(one)}`)));
+    const lacking = Object.fromEntries(asked.runs.map((one, index) => [one, others[index] === null ? "there is no such run" :
+      others[index].run.buckets.some((/** @type {Body} */ row) => rows.some((/** @type {Body} */ mine) => mine.bucket === row.bucket)) ? "" : "has no such bucket"]));
     const buckets = rows.map((/** @type {Body} */ row) => new BucketCurves(run, row));
     const overlays = others.filter((one) => one !== null).flatMap((other) => other.run.buckets
       .filter((/** @type {Body} */ row) => rows.some((/** @type {Body} */ mine) => mine.bucket === row.bucket))
@@ -121,14 +125,14 @@ class TrainingPage {
       ...[...buckets, ...overlays].map((one) => one.fetch(asked.metrics, part)),
     ]);
     const mine = features.buckets.filter((/** @type {Body} */ one) => asked.bucket === SIDE_BY_SIDE || one.bucket === asked.bucket);
-    return { buckets, overlays, events: events.events, features: { unit: features.unit, buckets: mine } };
+    return { buckets, overlays, lacking, events: events.events, features: { unit: features.unit, buckets: mine } };
   }
 
   nothing() {
     this.close();
     this.laidOut = "";
     replace(this.root, h("h1", { class: "visually-hidden" }, "Training Progress"), value("run")
-      ? empty(`There is no run ${value("run").slice(0, 40)}`, "It may have been of another models folder.", h("a", { class: "button", href: "/training" }, "Show the newest run"))
+      ? noSuchRun(value("run"), "/training")
       : empty("Nothing has been trained yet", "The curves of a run stand here as soon as its first episode has ended.",
         runs.doing("Start progressive training", runs.askToStart, { class: "primary" })));
   }
@@ -151,7 +155,8 @@ class TrainingPage {
 
   drawHead() {
     const { run } = /** @type {Body} */ (this.found);
-    renew(this.parts.head, runCard(run, null, h("button", { type: "button", id: "pick", "data-run": run.run, onclick: () => pickRuns(run.run, values("runs")) }, "Another run …")));
+    const wanted = value("bucket"), { bucket } = this.asked();
+    renew(this.parts.head, wanted !== "" && wanted !== bucket && h("p", { class: "note", "data-level": "warning" }, `Run ${run.run} has no bucket ${wanted.slice(0, 40)}; ${bucket} is shown.`), runCard(run, null, h("button", { type: "button", id: "pick", "data-run": run.run, onclick: () => pickRuns(run.run, values("runs")) }, "Another run …")));
     renew(this.parts.states, ...this.buckets.map((one) => h("div", { class: "states" }, this.buckets.length > 1 && h("b", {}, one.row.bucket), bucketState(one.row))));
   }
 
@@ -163,12 +168,11 @@ class TrainingPage {
       this.drawHead();
     }
     const metrics = inOrder(choosable(known.length ? known : asked.metrics)), names = run.buckets.map((/** @type {Body} */ row) => row.bucket);
-    const lacking = asked.runs.filter((one) => this.overlays.length > 0 && !this.overlays.some((other) => other.run.run === one));
-    const shown = JSON.stringify([{ ...asked, x0: asked.x0 === null, x1: null }, names, metrics, lacking]);
+    const shown = JSON.stringify([{ ...asked, x0: asked.x0 === null, x1: null }, names, metrics, this.lacking]);
     if (tools.dataset.shown === shown) return;
     const focused = [...tools.querySelectorAll("button, input")].findIndex((one) => one === document.activeElement);
     tools.dataset.shown = shown;
-    replace(tools, controls(asked, names, metrics, lacking, {
+    replace(tools, controls(asked, names, metrics, this.lacking, {
       smooth: (weight) => this.drawCharts({ ...this.asked(), smooth: weight }), runs: () => pickRuns(run.run, this.asked().runs),
     }));
     if (focused >= 0) /** @type {HTMLElement | undefined} */ ([...tools.querySelectorAll("button, input")][focused])?.focus();
@@ -253,7 +257,8 @@ class TrainingPage {
     return [...this.buckets, ...this.overlays].filter((one) => one.row.episode > 0);
   }
 
-  lacking() {
+  /** Why there is nothing to export, or "". */
+  unexported() {
     if (this.found === null) return "there is no run";
     return this.begun.length ? "" : "no episode has ended yet";
   }
@@ -278,10 +283,4 @@ class TrainingPage {
 function inOrder(names) {
   const first = greeting().metrics.filter((/** @type {string} */ name) => names.includes(name));
   return [...first, ...names.filter((name) => !first.includes(name))];
-}
-
-/** What is not there is null. @param {unknown} error */
-function orNone(error) {
-  if (error instanceof ApiError && /not_found|unknown_run|http_404/.test(error.code)) return null;
-  throw error;
 }

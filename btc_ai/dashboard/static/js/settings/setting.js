@@ -8,7 +8,7 @@ import { typedOf } from "./schema.js";
  * @typedef {object} How
  * @property {string | boolean} shown
  * @property {boolean} changed
- * @property {boolean} inFile
+ * @property {boolean} inFile whether the file has another value than the default
  * @property {boolean} writable
  * @property {string} effect when a change takes effect
  * @property {string} wrong

@@ -10,7 +10,7 @@ export const SIDE_BY_SIDE = "all";
 
 /**
  * @param {Asked} asked @param {string[]} buckets @param {string[]} metrics those there are
- * @param {string[]} lacking runs without the bucket
+ * @param {Record<string, string>} lacking what is amiss with runs that are to lie over it
  * @param {{smooth: (weight: number) => void, runs: () => void}} on
  */
 export function controls(asked, buckets, metrics, lacking, on) {
@@ -20,7 +20,7 @@ export function controls(asked, buckets, metrics, lacking, on) {
         text: name === SIDE_BY_SIDE ? "Side by side" : name, on: name === asked.bucket, choose: () => change({ bucket: name }, { remember: true }),
       }))),
       h("div", { class: "chips" }, asked.runs.map((run) => h("button", { type: "button", class: "chip", title: "Compare with it no longer", onclick: () =>
-        change({ runs: asked.runs.filter((one) => one !== run) }) }, h("span", { class: "mono" }, run), lacking.includes(run) && h("span", { class: "muted" }, " has no such bucket"), " ×")),
+        change({ runs: asked.runs.filter((one) => one !== run) }) }, h("span", { class: "mono" }, run), lacking[run] && h("span", { class: "muted" }, ` ${lacking[run]}`), " ×")),
       h("button", { type: "button", id: "compare", onclick: on.runs }, "Compare runs …"))),
     h("div", { class: "toolbar" },
       choices("Metrics", metrics.map((name) => ({ text: words(name), on: asked.metrics.includes(name), choose: () => change({ metrics: switched(asked.metrics, name, metrics) }) }))),

@@ -1,6 +1,6 @@
 // What is said of a run beside its curves: how far it is, what became of each bucket, its models.
 
-import { card, h, pill, progress, table } from "../dom.js";
+import { card, empty, h, pill, progress, table } from "../dom.js";
 import { colour, duration, iso, levelOf, moment, signed, size, whole, words } from "../format.js";
 import { action } from "../feedback.js";
 import { greeting } from "../api.js";
@@ -30,9 +30,14 @@ export function runCard(run, more, aside) {
     `${run.symbol} ${run.interval}${run.synthetic ? " (synthetic)" : ""}`.trim(), run.seed !== null && `seed ${run.seed}`, `begun ${moment(run.created)}`, !run.transfer && "without transfer",
     now && `${now.bucket}: episode ${whole(now.episode)} of ${whole(now.episodes)}${now.eta_s === null ? "" : `, ${duration(now.eta_s)} left`}`, more,
   ];
-  return card(["Run ", h("span", { class: "mono" }, run.run)], h("div", { class: "row" }, pill(run.state, levelOf(run.state)), runs.steering(run), aside),
+  return card(["Run ", h("span", { class: "mono" }, run.run)], h("div", { class: "row" }, runs.stateOf(run), runs.steering(run), aside),
     h("p", { class: "muted small numbers about" }, words.filter(Boolean).map((one) => h("span", {}, one))),
     run.error && h("p", { class: "note", "data-level": "bad" }, run.error), progress(all ? done / all : 0, "progress of the run"));
+}
+
+/** In place of the run of an address that there is not. @param {string} run @param {string} page where the newest is shown */
+export function noSuchRun(run, page) {
+  return empty(`There is no run ${run.slice(0, 40)}`, "It may have been of another models folder.", h("a", { class: "button", href: page }, "Show the newest run"));
 }
 
 /** @param {Body[]} rows @param {(row: Body) => number} value */

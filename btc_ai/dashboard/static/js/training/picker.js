@@ -3,7 +3,7 @@
 import { h, pill, replace } from "../dom.js";
 import { levelOf, moment } from "../format.js";
 import { get } from "../api.js";
-import { action } from "../feedback.js";
+import { action, tellError } from "../feedback.js";
 import { change, go } from "../address.js";
 
 /** @typedef {Record<string, any>} Body */
@@ -21,7 +21,7 @@ export function pickRuns(shown, overlaid) {
   const known = [];
   let more = true;
   const list = h("ul", { class: "runs" }), count = h("p", { class: "muted small", role: "status" });
-  const search = h("input", { type: "search", placeholder: "run, state, market or bucket", oninput: () => void draw() });
+  const search = h("input", { type: "search", placeholder: "run, state, market or bucket", oninput: () => void draw().catch(tellError) });
   const next = action("Show more", async () => {
     await fetchPage();
     await draw();
@@ -63,7 +63,7 @@ export function pickRuns(shown, overlaid) {
   };
   document.body.append(dialog);
   dialog.showModal();
-  return fetchPage().then(draw);
+  return fetchPage().then(draw).catch(tellError);
 }
 
 /** @param {Body} run */
