@@ -124,7 +124,8 @@ def test_tables_have_what_the_page_shows(stay: Visitor) -> None:
     logs = rows_of(export(stay.move("/logs"), "CSV"))
     assert [(row["level"], row["text"]) for row in logs] == [("INFO", "begun"), ("ERROR", "'=1+1")]
     settings = {row["key"]: row for row in rows_of(export(stay.move("/settings"), "CSV"))}
-    assert settings["MODELS_DIR"]["set_in_file"] == "true"
+    assert settings["MODELS_DIR"]["is_default"] == "true"
+    assert settings["LOG_DIR"]["is_default"] == "false"
     assert settings["BUCKET_CONFIGS.Short.FEATURES"]["value"].startswith("price volume macd")
 
 

@@ -146,8 +146,8 @@ class Settings {
 
   /** What is in force, not what was typed. */
   saveCsv() {
-    const rows = this.fields.map(({ key, current, fallback }) => [key, current, fallback, this.found.set.includes(key), this.found.takes_effect[key] ?? "next run"]);
-    saveCsv("btc-ai-settings.csv", ["key", "value", "default", "set_in_file", "takes_effect"], rows);
+    const rows = this.fields.map(({ key, current, fallback }) => [key, current, fallback, !this.found.set.includes(key), this.found.takes_effect[key] ?? "next run"]);
+    saveCsv("btc-ai-settings.csv", ["key", "value", "default", "is_default", "takes_effect"], rows);
   }
 
   /** Say why at the fields, or at the changes; what was typed stays. @param {ApiError} error */
