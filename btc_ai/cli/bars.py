@@ -9,6 +9,7 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
+from btc_ai.cli.context import state_of
 from btc_ai.cli.episode_words import episode_words
 from btc_ai.cli.sparkline import meter, sparkline
 from btc_ai.cli.tables import memory_words, summary
@@ -85,8 +86,8 @@ class BarView:
         if state["state"] == "done":
             self.close()
             self._console.print("", summary(state, self._console.width), sep="\n")
-        elif state["state"] not in ("running", "queued"):
-            self._progress.console.print(f"run {state['run']}: {state['state']}", markup=False)
+        elif (coming := state_of(state)) not in ("running", "queued"):
+            self._progress.console.print(f"run {state['run']}: {coming}", markup=False)
 
     def _news(self, step: Body) -> None:
         for name, text in news(step).items():

@@ -1,15 +1,17 @@
 """What every command shares: the global options, the configuration, the client."""
 
 import json
+import os
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from btc_ai.errors import UsageError
+from btc_ai.errors import BtcAiError, UsageError
 from btc_ai.paths import find_config, host_file, runtime_dir
 
 if TYPE_CHECKING:
@@ -69,11 +71,45 @@ class Globals:
         except NoDaemonError:
             return None
 
+    def connect(self, check: Callable[[], None] = lambda: None) -> "Client":
+        """A client; where no daemon runs on this machine, start one on demand and say so.
+
+        check: raises what speaks against starting one.
+        """
+        from btc_ai.bus.client import NoDaemonError
+        from btc_ai.cli.on_demand import start_daemon
+
+        try:
+            client = self.client()
+        except NoDaemonError:
+            if not self.autostart or self.host is not None:
+                raise
+            check()
+            pid = start_daemon(self.runtime, self.config_file)
+            sys.stderr.write(
+                f"started a daemon in the background (process {pid}); "
+                "`btc-ai daemon stop` ends it\n"
+            )  # fmt: skip
+            return self.client()
+        self._refuse_other_config(client)
+        return client
+
+    def _refuse_other_config(self, client: "Client") -> None:
+        named = self.config_option is not None or "BTC_AI_CONFIG" in os.environ
+        if self.host is not None or not named:
+            return
+        used = client.call("daemon.status")["config_file"]
+        if used is not None and Path(used) == self.config_file:
+            return
+        raise BtcAiError(
+            f"the daemon at {self.runtime} runs with {used or 'the default configuration'}, not "
+            f"with {self.config_file}; stop it with `btc-ai daemon stop`, or give this one a "
+            "runtime folder of its own in BTC_AI_RUNTIME_DIR"
+        )
+
     def call(self, kind: str, body: Any = None, *, timeout: float | None = None) -> dict[str, Any]:
         """Send one command and return its result; see `btc_ai.api.cli.CommandLine`."""
-        from btc_ai.cli.daemon import connect
-
-        with connect(self) as client:
+        with self.connect() as client:
             return client.call(kind, body, timeout=timeout)
 
     def say(self, text: str) -> None:
@@ -92,6 +128,12 @@ def current(ctx: typer.Context) -> Globals:
 def print_json(value: Any) -> None:
     """Print one value as JSON on one line."""
     sys.stdout.write(json.dumps(value, default=str) + "\n")
+
+
+def state_of(run: dict[str, Any]) -> str:
+    """The state of a run; while it is brought to another at its next checkpoint, that."""
+    coming = {"stopped": "stopping", "paused": "pausing"}.get(str(run.get("wanted")))
+    return coming if coming and run["state"] == "running" else str(run["state"])
 
 
 def market_name(run: dict[str, Any]) -> str:

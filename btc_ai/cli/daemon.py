@@ -1,24 +1,17 @@
-"""`btc-ai daemon`: run, start, stop, restart, reload and status; and the start on demand."""
+"""`btc-ai daemon`: run, start, stop, restart, reload and status."""
 
 import os
-import select
-import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from btc_ai.cli.context import Globals, current, print_json, restart_words, update_words
+from btc_ai.cli.on_demand import daemon_command, start_daemon
 from btc_ai.errors import BtcAiError
-from btc_ai.paths import SYSTEM_CONFIG, SYSTEM_UNIT, lock_file
-
-if TYPE_CHECKING:
-    from btc_ai.bus.client import Client
 
 app = typer.Typer(
     no_args_is_help=True, help="The daemon: run, start, stop, restart, reload, status."
@@ -28,118 +21,22 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON")]
 STOP_LIMIT_S = 75.0
 
 
-def _command(here: Globals) -> list[str]:
-    config = here.config_file
-    return [
-        sys.executable, "-P", "-m", "btc_ai.daemon", *(["--config", str(config)] if config else []),
-    ]  # fmt: skip
-
-
-def listens(here: Globals) -> bool:
-    """Whether a daemon listens."""
-    from btc_ai.bus.client import daemon_listens
-
-    return daemon_listens(here.runtime)
-
-
-def start_daemon(here: Globals) -> int:
-    """Start a daemon in the background; return its process id. Raises BtcAiError with why not.
-
-    A release on trial that does not start is given up, which is said on stderr.
-    """
-    from btc_ai.updates.restarting import start_on_trial
-
-    if here.config_file == SYSTEM_CONFIG and SYSTEM_UNIT.exists():
-        raise BtcAiError(
-            f"{SYSTEM_CONFIG} is the service's, whose folders only its own user may write to; "
-            "start the service with `systemctl start btc-ai`"
-        )
-    tried = start_on_trial(here.runtime, here.config_file)
-    if tried is None:
-        return _start(here)
-    if tried:
-        sys.stderr.write(f"btc-ai: {tried}\n")
-    return int(lock_file(here.runtime).read_text())
-
-
-def _start(here: Globals) -> int:
-    from btc_ai.updates.restarting import START_LIMIT_S
-
-    reading, writing = os.pipe()
-    with tempfile.TemporaryFile() as errors, os.fdopen(reading, "rb") as pipe:
-        process = subprocess.Popen(
-            [*_command(here), "--ready-fd", str(writing)],
-            pass_fds=(writing,),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=errors,
-            start_new_session=True,
-            env=os.environ | {"BTC_AI_RUNTIME_DIR": str(here.runtime)},
-            cwd="/",
-        )
-        os.close(writing)
-        if not select.select([pipe], [], [], START_LIMIT_S)[0]:
-            process.kill()
-            process.wait()
-            raise BtcAiError(f"the daemon was not ready within {START_LIMIT_S:g} s, and was ended")
-        if (answer := pipe.read().decode(errors="replace")) == "READY":
-            return process.pid
-        errors.seek(0)
-        reason = answer or errors.read().decode(errors="replace").strip()[-2000:]
-    raise BtcAiError(f"the daemon did not start: {reason or 'it ended without a word'}")
-
-
-def connect(here: Globals, check: Callable[[], None] = lambda: None) -> "Client":
-    """A client; where no daemon runs on this machine, start one on demand and say so.
-
-    check: raises what speaks against starting one.
-    """
-    from btc_ai.bus.client import NoDaemonError
-
-    try:
-        client = here.client()
-    except NoDaemonError:
-        if not here.autostart or here.host is not None:
-            raise
-        check()
-        pid = start_daemon(here)
-        sys.stderr.write(
-            f"started a daemon in the background (process {pid}); "
-            "`btc-ai daemon stop` ends it\n"
-        )  # fmt: skip
-        return here.client()
-    _refuse_other_config(here, client)
-    return client
-
-
-def _refuse_other_config(here: Globals, client: "Client") -> None:
-    named = here.config_option is not None or "BTC_AI_CONFIG" in os.environ
-    if here.host is not None or not named:
-        return
-    used = client.call("daemon.status")["config_file"]
-    if used is not None and Path(used) == here.config_file:
-        return
-    raise BtcAiError(
-        f"the daemon at {here.runtime} runs with {used or 'the default configuration'}, not with "
-        f"{here.config_file}; stop it with `btc-ai daemon stop`, or give this one a runtime "
-        "folder of its own in BTC_AI_RUNTIME_DIR"
-    )
-
-
 @app.command()
 def run(ctx: typer.Context) -> None:
     """Run the daemon in the foreground, logging to the terminal."""
-    command = _command(current(ctx))
+    command = daemon_command(current(ctx).config_file)
     os.execv(command[0], command)
 
 
 @app.command()
 def start(ctx: typer.Context) -> None:
     """Start the daemon in the background; unfinished runs go on."""
+    from btc_ai.bus.client import daemon_listens
+
     here = current(ctx)
-    if listens(here):
+    if daemon_listens(here.runtime):
         raise BtcAiError(f"a daemon is already running at {here.runtime}; `btc-ai daemon status`")
-    pid = start_daemon(here)
+    pid = start_daemon(here.runtime, here.config_file)
     here.say(f"the daemon runs in the background (process {pid})")
 
 
@@ -182,10 +79,11 @@ def _alive(pid: int) -> bool:
 def restart(ctx: typer.Context) -> None:
     """Stop the daemon, if one runs, and start it again; runs in progress go on."""
     from btc_ai.api.discovery import known_names
+    from btc_ai.bus.client import daemon_listens
     from btc_ai.config import load_config
 
     here = current(ctx)
-    if listens(here):
+    if daemon_listens(here.runtime):
         with here.client() as client:
             status = client.call("daemon.status")
         if status["managed"]:
@@ -196,7 +94,7 @@ def restart(ctx: typer.Context) -> None:
         here = _with_running_config(here, status)
         load_config(here.config_file, **known_names())
         stop_daemon(here)
-    pid = start_daemon(here)
+    pid = start_daemon(here.runtime, here.config_file)
     here.say(f"the daemon runs in the background (process {pid})")
 
 

@@ -6,7 +6,6 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any, Protocol
 
 from btc_ai.cli.context import Globals
-from btc_ai.cli.daemon import connect
 from btc_ai.errors import BtcAiError
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ def run_job(here: Globals, kind: str, body: Body) -> Body:
 
     Ctrl-C stops the job. Raises InterruptedJobError then, and BtcAiError where the job failed.
     """
-    with connect(here) as client:
+    with here.connect() as client:
         feed = client.subscribe("evaluation.")
         job = str(client.call(kind, body)["job"])
         with closing(make_progress(here)) as progress:

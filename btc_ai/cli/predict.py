@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from btc_ai.cli.context import current, print_json
-from btc_ai.cli.daemon import connect
 from btc_ai.cli.evaluate import Bucket, Interval, Json, Market, Symbol
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ def predict(
             print_signal(signal)
         sys.stdout.flush()
 
-    with connect(current(ctx)) as client:
+    with current(ctx).connect() as client:
         show(client.call("signal.predict", {**models, "at": at}, timeout=PATIENCE_S))
         if follow:
             raise typer.Exit(_follow(client, models, show))

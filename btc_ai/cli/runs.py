@@ -6,7 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
-from btc_ai.cli.context import current, market_name, print_json, stalled_words, update_words
+from btc_ai.cli.context import (
+    current,
+    market_name,
+    print_json,
+    stalled_words,
+    state_of,
+    update_words,
+)
 
 Body = dict[str, Any]
 
@@ -54,7 +61,7 @@ def status(ctx: typer.Context, as_json: Json = False) -> None:
 
 
 def _line(run: Body) -> str:
-    said = f"run {run['run']} {run['state']}: {market_name(run)}"
+    said = f"run {run['run']} {state_of(run)}: {market_name(run)}"
     return f"{said}\n{textwrap.indent(run['error'], '  ')}" if run["error"] else said
 
 
@@ -87,7 +94,7 @@ def runs(
         buckets = " ".join(
             f"{step['bucket']} {step['episode']}/{step['episodes']}" for step in run["steps"]
         )
-        table.add_row(run["run"], run["state"], moment(run["created"]), market_name(run), buckets)
+        table.add_row(run["run"], state_of(run), moment(run["created"]), market_name(run), buckets)
     Console(highlight=False).print(table)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from btc_ai.cli.context import market_name, restart_words
+from btc_ai.cli.context import market_name, restart_words, state_of
 from btc_ai.cli.tables import memory_words, moment, number, summary
 from btc_ai.cli.transfer_words import joined, lineage_lines, news
 
@@ -20,7 +20,7 @@ HISTORY_COLUMNS = {
 def print_run(run: Body) -> None:
     """Print one run."""
     console = Console(highlight=False)
-    console.print(f"run      {run['run']}: {run['state']}", markup=False)
+    console.print(f"run      {run['run']}: {state_of(run)}", markup=False)
     if run["error"]:
         console.print(f"error    {run['error']}", markup=False)
     console.print(f"market   {market_name(run)}, seed {run['seed']}")

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from btc_ai.cli.context import Globals, current, print_json
-from btc_ai.cli.daemon import connect
 from btc_ai.cli.jobs import follow_job, make_progress
 from btc_ai.cli.options import LEARNER, Kind, bucket_names, require_trainable
 from btc_ai.errors import BtcAiError
@@ -93,7 +92,7 @@ def _begin(
     here: Globals, kind: str, body: Body, detach: bool, as_json: bool,
     check: Callable[[], None] = lambda: None,
 ) -> None:  # fmt: skip
-    with connect(here, check) as client:
+    with here.connect(check) as client:
         feed = client.subscribe("study.")
         begun = client.call(kind, body)
         if detach:
@@ -137,7 +136,7 @@ def list_studies(
     as_json: Json = False,
 ) -> None:
     """List the studies, newest first."""
-    with connect(current(ctx)) as client:
+    with current(ctx).connect() as client:
         found = client.call("study.list", {"limit": limit})["studies"]
     if as_json:
         print_json(found)
@@ -150,7 +149,7 @@ def list_studies(
 @app.command()
 def show(ctx: typer.Context, study: Study = None, as_json: Json = False) -> None:
     """Show a study: how far it is, or what it found."""
-    with connect(current(ctx)) as client:
+    with current(ctx).connect() as client:
         found = client.call("study.show", {"study": study})
     _print(found, as_json)
 
@@ -168,7 +167,7 @@ def _print(found: Body, as_json: bool) -> None:
 def stop(ctx: typer.Context, study: Study = None, as_json: Json = False) -> None:
     """Stop a study; what is finished of it is kept, and `study resume` goes on."""
     here = current(ctx)
-    with connect(here) as client:
+    with here.connect() as client:
         found = client.call("study.stop", {"study": study}, timeout=LONG_S)
     if as_json:
         print_json(found)
@@ -186,7 +185,7 @@ def report(
     here = current(ctx)
     if output is not None:
         here.refuse_host("study report --output")
-    with connect(here) as client:
+    with here.connect() as client:
         found = client.call("study.show", {"study": study})
     if found["page"] is None:
         raise BtcAiError(

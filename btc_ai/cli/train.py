@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from btc_ai.cli.context import Globals, current, print_json
-from btc_ai.cli.daemon import connect
 from btc_ai.cli.options import LEARNER, bucket_names, require_trainable
 
 if TYPE_CHECKING:
@@ -89,7 +88,7 @@ def begin(
 
     check: as for `connect`.
     """
-    with connect(here, check) as client:
+    with here.connect(check) as client:
         feed = client.subscribe(*TOPICS)
         started = client.call(kind, body)
         run = str(started["run"])

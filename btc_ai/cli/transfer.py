@@ -61,9 +61,7 @@ def transfer(
 
 
 def _dry_run(ctx: typer.Context, body: Body, as_json: bool) -> None:
-    from btc_ai.cli.daemon import connect
-
-    with connect(current(ctx)) as client:
+    with current(ctx).connect() as client:
         plan = client.call("transfer.plan", body)
     if as_json:
         print_json(plan)

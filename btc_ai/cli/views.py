@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from rich.console import Console
 
 from btc_ai.cli.bars import BarView
-from btc_ai.cli.context import print_json
+from btc_ai.cli.context import print_json, state_of
 from btc_ai.cli.episode_words import episode_words
 from btc_ai.cli.tables import memory_words, summary
 from btc_ai.cli.transfer_words import news, transfer_words
@@ -102,9 +102,9 @@ class LineView(_Plain):
             self._say(f"{step['bucket']}: {step['state']}{transfer_words(step)}")
         if state["state"] == "done":
             self._console.print(summary(state, self._console.width))
-        elif state["state"] != "running" and (-1, state["state"]) not in self._said:
-            self._said.add((-1, state["state"]))
-            self._say(f"run {state['run']}: {state['state']}")
+        elif (said := state_of(state)) != "running" and (-1, said) not in self._said:
+            self._said.add((-1, said))
+            self._say(f"run {state['run']}: {said}")
 
     def _news(self, step: Body) -> None:
         for name, text in news(step).items():

@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Group
 from rich.text import Text
 
-from btc_ai.cli.context import market_name
+from btc_ai.cli.context import market_name, state_of
 from btc_ai.cli.sparkline import meter, sparkline
 from btc_ai.cli.tables import duration, number
 from btc_ai.cli.top.overview import Overview
@@ -122,7 +122,7 @@ class Screen:
         return line
 
     def _run(self, known: Overview, run: Body) -> Iterator[Text]:
-        state = run["state"]
+        state = state_of(run)
         yield Text.assemble(
             (f"run {run['run']} ", "bold"), (state, STATES.get(state, "yellow")),
             f"  {market_name(run)}",
