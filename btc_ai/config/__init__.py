@@ -1,7 +1,6 @@
 """The JSON configuration, typed: its sections, and how it is read."""
 
-from btc_ai.config.load import default_config, load_config, restore_config, without_secrets
-from btc_ai.config.sections import (
+from btc_ai.config.fields import (
     BUILTIN_FEATURES,
     DEFAULT_MAX_EPISODES,
     DEFAULT_MAX_MEMORY_USAGE,
@@ -10,8 +9,12 @@ from btc_ai.config.sections import (
     LARGEST_BATCH,
     SAMPLE_SYMBOL,
     SYMBOL_PATTERN,
+    Section,
+    nearest,
+)
+from btc_ai.config.load import default_config, load_config, restore_config, without_secrets
+from btc_ai.config.sections import (
     BucketConfig,
-    Config,
     Dashboard,
     History,
     KnowledgeTransfer,
@@ -20,10 +23,11 @@ from btc_ai.config.sections import (
     PluginSection,
     ProgressiveTraining,
     Remote,
-    Section,
     Supervision,
     UpdateSystem,
-    nearest,
+)
+from btc_ai.config.whole import (
+    Config,
 )
 
 __all__ = [

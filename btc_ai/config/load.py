@@ -13,16 +13,20 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from btc_ai.config.sections import (
+from btc_ai.config.fields import (
     BUILTIN_FEATURES,
     DEFAULT_MAX_EPISODES,
     NAME_WORDS,
     PLUGIN_NAME_WORDS,
+    nearest,
+)
+from btc_ai.config.sections import (
     BucketConfig,
-    Config,
     PluginSection,
     default_buckets,
-    nearest,
+)
+from btc_ai.config.whole import (
+    Config,
 )
 from btc_ai.errors import ConfigError
 from btc_ai.names import BUILTIN_LEARNERS

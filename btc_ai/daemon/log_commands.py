@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pydantic import BaseModel, ConfigDict, Field
 
 from btc_ai.api.service import Body, Call, Command
-from btc_ai.config.sections import Level
+from btc_ai.config.fields import Level
 from btc_ai.daemon.hosting.host import PluginHost
 from btc_ai.daemon.logs import Logs
 from btc_ai.errors import UsageError

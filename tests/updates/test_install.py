@@ -26,7 +26,7 @@ BROKEN: dict[str, tuple[dict[str, Edit], str]] = {
         "it lacks the plugin signal",
     ),
     "it does not take the configuration": (
-        replacing("btc_ai/config/sections.py", "    SEED: int", "    SEEDING: int"),
+        replacing("btc_ai/config/whole.py", "    SEED: int", "    SEEDING: int"),
         "it does not take the configuration",
     ),
     "it cannot be imported": (
