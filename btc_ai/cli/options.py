@@ -35,11 +35,13 @@ def bucket_names(sequence: list[str] | None) -> list[str] | None:
 def require_trainable(here: Globals, body: dict[str, Any]) -> None:
     """Refuse a new run as the daemon would, before one is started for nothing.
 
-    Raises UsageError for an unknown bucket or market, DataError where there are no candles.
+    Raises UsageError for an unknown bucket, learner or market and for too many episodes, DataError
+    where there are no candles.
     """
-    from btc_ai.api.settings import market_of, require_bucket, require_candles
+    from btc_ai.api.settings import bucket_settings, market_of, require_candles
 
     config = here.config()
-    for name in (*(body["sequence"] or ()), *([body["bucket"]] if body.get("bucket") else ())):
-        require_bucket(config, name)
+    named = [*(body["sequence"] or ()), *([body["bucket"]] if body.get("bucket") else ())]
+    for name in named or config.PROGRESSIVE_TRAINING.SEQUENCE:
+        bucket_settings(config, name, 0, body["episodes"] or 1, body["learner"])
     require_candles(config, market_of(config, body["market"], body["symbol"], body["interval"]))

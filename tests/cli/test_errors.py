@@ -70,6 +70,7 @@ def test_no_autostart(house: House) -> None:
 @pytest.mark.parametrize("arguments, code, says", [
     (("train",), 1, "which needs no data: --market sample"),
     (("train", *SAMPLE[1:], "--bucket", "Shrt"), 2, "did you mean 'Short'?"),
+    (("train", *SAMPLE[1:], "--episodes", "101"), 2, "more than MAX_EPISODES (100)"),
     (("study", "transfer", "--symbol", "ETH/USDT"), 1, "there are no candles of ETH/USDT"),
 ])  # fmt: skip
 def test_no_daemon_is_started_for_what_it_would_refuse(
