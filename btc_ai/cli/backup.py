@@ -117,7 +117,11 @@ def restore(
     here = current(ctx)
     config = here.config()
     folder = find(config.BACKUPS_DIR, name)
-    lock = Lock(models_lock_file(config.MODELS_DIR), f"MODELS_DIR {config.MODELS_DIR}")
+    lock = Lock(
+        models_lock_file(config.MODELS_DIR),
+        f"MODELS_DIR {config.MODELS_DIR}",
+        "a daemon (process {holder}) uses {what}; stop it with `btc-ai daemon stop`, then restore",
+    )
     try:
         file = _file_to_write(here) if configuration else None
         done = put_back(folder, config, file, configuration=configuration)

@@ -91,21 +91,30 @@ class Globals:
                 "`btc-ai daemon stop` ends it\n"
             )  # fmt: skip
             return self.client()
-        self._refuse_other_config(client)
+        self.compare_config(client)
         return client
 
-    def _refuse_other_config(self, client: "Client") -> None:
-        named = self.config_option is not None or "BTC_AI_CONFIG" in os.environ
-        if self.host is not None or not named:
+    def compare_config(self, client: "Client", *, note: bool = True) -> None:
+        """See that the daemon runs with the configuration file that this command would read.
+
+        Raises BtcAiError where another was named. note: say on stderr where the daemon has none.
+        """
+        if self.host is not None or (file := self.config_file) is None:
             return
         used = client.call("daemon.status")["config_file"]
-        if used is not None and Path(used) == self.config_file:
+        if used is not None and Path(used) == file:
             return
-        raise BtcAiError(
+        said = (
             f"the daemon at {self.runtime} runs with {used or 'the default configuration'}, not "
-            f"with {self.config_file}; stop it with `btc-ai daemon stop`, or give this one a "
-            "runtime folder of its own in BTC_AI_RUNTIME_DIR"
+            f"with {file}"
         )
+        if self.config_option is not None or "BTC_AI_CONFIG" in os.environ:
+            raise BtcAiError(
+                f"{said}; stop it with `btc-ai daemon stop`, or give this one a runtime folder of "
+                "its own in BTC_AI_RUNTIME_DIR"
+            )
+        if note and used is None:
+            sys.stderr.write(f"note: {said}; `btc-ai daemon restart` takes that up\n")
 
     def call(self, kind: str, body: Any = None, *, timeout: float | None = None) -> dict[str, Any]:
         """Send one command and return its result; see `btc_ai.api.cli.CommandLine`."""

@@ -103,6 +103,7 @@ def reload(ctx: typer.Context, as_json: Json = False) -> None:
     """Have the daemon read its configuration again, and say which changes wait for a restart."""
     here = current(ctx)
     with here.client() as client:
+        here.compare_config(client, note=False)
         found = client.call("daemon.reload")
     if as_json:
         print_json(found)
@@ -120,6 +121,7 @@ def status(ctx: typer.Context, as_json: Json = False) -> None:
     """Say whether a daemon runs, with which configuration, and how its plugins are."""
     here = current(ctx)
     with here.client() as client:
+        here.compare_config(client)
         found = client.call("daemon.status")
     if as_json:
         print_json(found)

@@ -35,7 +35,9 @@ Interrupted = Annotated[
 
 def status(ctx: typer.Context, as_json: Json = False) -> None:
     """Say what the daemon is doing now."""
-    with current(ctx).client() as client:
+    here = current(ctx)
+    with here.client() as client:
+        here.compare_config(client)
         found = client.call("daemon.status")
     training = next((one for one in found["plugins"] if one["name"] == "training"), None)
     runs_now = training["status"].get("runs", []) if training else []

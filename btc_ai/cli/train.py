@@ -36,7 +36,9 @@ def train(
         int | None,
         typer.Option(min=1, max=10**9, help="Episodes a bucket (default: EPISODES_PER_BUCKET)"),
     ] = None,
-    bucket: Annotated[str | None, typer.Option(help="Train this bucket alone")] = None,
+    bucket: Annotated[
+        str | None, typer.Option(help="Train this bucket alone; with --resume, this one first")
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Take up the newest unfinished run where it stopped")
     ] = False,

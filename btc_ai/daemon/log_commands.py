@@ -16,7 +16,7 @@ WEEK_MINUTES = 7 * 24 * 60
 
 
 class LevelBody(BaseModel):
-    """A level, for a part or plugin (null: everything); level null: as it is configured."""
+    """A level, for a part or plugin; null: everything, and every part, as it is configured."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -41,5 +41,8 @@ class LogCommands:
         if body.part is not None and body.part not in known:
             raise UsageError(f"nothing logs as {body.part!r}; known are {', '.join(known)}")
         seconds = body.minutes * 60 if body.minutes else None
-        self._logs.levels.change(body.level, body.part or "", seconds)
+        if body.level is None and body.part is None:
+            self._logs.levels.reset()
+        else:
+            self._logs.levels.change(body.level, body.part or "", seconds)
         return {"levels": self._logs.levels.in_force()}

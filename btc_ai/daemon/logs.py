@@ -140,6 +140,11 @@ class Levels:
             self._changed[part] = level, until, handle
         self._apply(part)
 
+    def reset(self) -> None:
+        """Log everything as configured, each part too."""
+        for part in ["", *self._changed]:
+            self.change(None, part)
+
     def in_force(self) -> Body:
         """By part, each with its level and until when (Unix seconds) it holds; empty: everything.
 

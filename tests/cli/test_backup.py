@@ -14,7 +14,7 @@ def test_create_list_verify_and_restore(house: House) -> None:
     house.configure(SEED=8)
 
     said = house.run("backup", "restore", code=1)
-    assert "already uses MODELS_DIR" in said and "btc-ai daemon stop" in said
+    assert "uses MODELS_DIR" in said and "btc-ai daemon stop" in said
     house.run("daemon", "stop")
     assert "what was there before is in" in house.run("backup", "restore")
     assert '"SEED": 8' not in house.config_file.read_text()

@@ -1,3 +1,4 @@
+import asyncio
 import io
 import logging
 import os
@@ -157,6 +158,23 @@ def test_the_journal_gets_warnings_a_line_each(
         "<2>btc_ai.x: the end",
     ]
     assert "quiet" in start.lines()[0] and "Traceback" in "".join(start.lines())
+
+
+def test_levels_are_reset_each_part_too(start: Started) -> None:
+    start(LEVEL="WARNING")
+    assert start.logs is not None
+    levels = start.logs.levels
+
+    async def change() -> None:
+        levels.change("DEBUG", "x", 60)
+        levels.change("INFO")
+        logger("x").debug("now")
+        levels.reset()
+
+    asyncio.run(change())
+    logger("x").info("not now")
+    assert levels.in_force() == {"": {"level": "WARNING", "until": None}}
+    assert [line.split(" - ")[3].strip() for line in start.lines()] == ["now"]
 
 
 def test_level_changes_at_once(start: Started) -> None:

@@ -1,5 +1,8 @@
 """Turning commands into runs: new ones, and what `--resume` takes up."""
 
+import json
+import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +11,14 @@ import pytest
 from btc_ai.api.errors import TrainingError, UsageError
 from btc_ai.api.journal import Job
 from btc_ai.api.settings import bucket_settings
-from btc_ai.config import Config
+from btc_ai.config import SAMPLE_SYMBOL, Config
 from btc_ai.journal import SqliteJournal
 from btc_ai.plugins.training.messages import SourceBody, StartBody
 from btc_ai.plugins.training.plan import (
     check_options,
     new_run,
     next_step,
+    of_real_candles,
     resume,
 )
 
@@ -130,6 +134,32 @@ def test_resume_of_a_bucket_with_a_model_alone_makes_a_run(
     _model(config, "Long", "old")
     job, _ = resume(journal, config, StartBody(resume=True, bucket="Long"), "call")
     assert [step.name for step in job.steps] == ["Long"]
+
+
+def test_resume_does_not_go_back_behind_a_newer_model(
+    journal: SqliteJournal, config: Config
+) -> None:
+    old = new_run(journal, config, StartBody(), "call")
+    journal.set_job(old.id, state="stopped")
+    model = _model(config, "Scalping", "new")
+    os.utime(model / "model.json", (time.time() + 60,) * 2)
+    body = StartBody(resume=True, bucket="Scalping")
+    taken, note = resume(journal, config, body, "call")
+    assert taken.id != old.id and [step.name for step in taken.steps] == ["Scalping"]
+    assert taken.steps[0].spec["continue_from"] == str(model)
+    assert f"`btc-ai continue {old.id}` takes up the older run" in note
+    journal.set_job(taken.id, state="done")
+    assert resume(journal, config, StartBody(resume=True, bucket="Short"), "c")[0].id == old.id
+
+
+def test_models_of_real_candles_are_not_displaced_by_the_sample_markets(config: Config) -> None:
+    folder = config.MODELS_DIR
+    for bucket, symbol in (("Short", "BTC/USDT"), ("Long", SAMPLE_SYMBOL)):
+        card = {"bucket": bucket, "symbol": symbol}
+        (_model(config, bucket, "old") / "model.json").write_text(json.dumps(card))
+    buckets = list(config.BUCKET_CONFIGS)
+    assert of_real_candles(folder, "sample", buckets) == ["Short"]
+    assert of_real_candles(folder, None, buckets) == []
 
 
 def test_a_changed_configuration_is_refused_by_name(

@@ -16,6 +16,7 @@ from btc_ai.logs.query import Search
 from btc_ai.logs.reading import Entry
 
 INTERRUPTED = 130
+NONE = "there is no such record"
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ class Answer:
         with closing(self.request.open()) as log:
             records = (entry.record for entry in self._search(log).all())
             problems = explain(record for record in records if record)
-            return self._print(log, problem_lines(problems, as_json=self.as_json))
+            lines = problem_lines(problems, as_json=self.as_json)
+            return self._print(log, lines, "there is nothing to explain")
 
     def show(self, context: int | None) -> int:
         """Print the records."""
@@ -95,17 +97,17 @@ class Answer:
     def _search(self, log: OpenLog) -> Search:
         return Search(log, self.request.reader, self.request.query)
 
-    def _print(self, log: OpenLog, texts: Iterable[str]) -> int:
+    def _print(self, log: OpenLog, texts: Iterable[str], none: str = NONE) -> int:
         number = 0
         with paged() as out:
             for number, text in enumerate(texts, 1):  # noqa: B007
                 out.write(f"{text}\n")
-        return self._end(log, number)
+        return self._end(log, number, none)
 
-    def _end(self, log: OpenLog, number: int) -> int:
+    def _end(self, log: OpenLog, number: int, none: str = NONE) -> int:
         if not number:
             self.request.check_source()
-            self._note("there is no such record")
+            self._note(none)
         return self._tell(log)
 
     def _note(self, text: str) -> None:

@@ -1,12 +1,14 @@
 """Turns a command and the configuration into the steps of a run; takes up unfinished ones."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from btc_ai.api.errors import TrainingError, UsageError
 from btc_ai.api.journal import Job, Journal, Step
 from btc_ai.api.settings import bucket_settings, market_of, require_candles
-from btc_ai.config import Config
+from btc_ai.config import SAMPLE_SYMBOL, Config
+from btc_ai.history.files import read_card
 from btc_ai.paths import latest_model
 from btc_ai.plugins.training.messages import StartBody
 
@@ -57,6 +59,15 @@ def new_run(journal: Journal, config: Config, body: StartBody, call_id: str) -> 
     return journal.add(KIND, spec, steps, call_id)
 
 
+def of_real_candles(models_dir: Path, market: str | None, buckets: Sequence[str]) -> list[str]:
+    """The buckets whose latest model a run on the sample market does not take the place of."""
+    if market is None:
+        return []
+    models = {name: latest_model(models_dir, name) for name in buckets}
+    cards = {name: read_card(model) for name, model in models.items() if model is not None}
+    return [name for name, card in cards.items() if card and card.get("symbol") != SAMPLE_SYMBOL]
+
+
 def run_spec(config: Config, body: StartBody) -> Body:
     """What holds for every step of a run."""
     progressive = config.PROGRESSIVE_TRAINING
@@ -95,12 +106,16 @@ def resume(journal: Journal, config: Config, body: StartBody, call_id: str) -> t
     """Take up what `--resume` means; returns the run and a sentence about it.
 
     Without a bucket: the newest unfinished run. With one: its unfinished part, else its latest
-    model for more episodes; then the rest of an unfinished run. Raises TrainingError where there
-    is nothing, or where the configuration has changed in what matters.
+    model for more episodes; then the rest of an unfinished run. A run that was left before the
+    bucket's latest model was made is not taken up for it. Raises TrainingError where there is
+    nothing, or where the configuration has changed in what matters.
     """
     unfinished = _unfinished(journal)
     if unfinished is not None and unfinished.state in ("queued", "running"):
         return unfinished, f"run {unfinished.id} is already {unfinished.state}"
+    if unfinished is not None and body.bucket and _is_past(config, unfinished, body.bucket):
+        job, said = _continue_model(journal, config, body, None, call_id)
+        return job, f"{said}; `btc-ai continue {unfinished.id}` takes up the older run"
     if unfinished is not None:
         unfinished = _with_limits(journal, config, unfinished)
     if body.bucket is None:
@@ -140,6 +155,17 @@ def _has_trained(job: Job) -> bool:
 
 def _unfinished_part(job: Job, bucket: str) -> Step | None:
     return next((one for one in job.steps if one.name == bucket and one.state != "done"), None)
+
+
+def _is_past(config: Config, job: Job, bucket: str) -> bool:
+    """Whether a bucket has a model of another run that was made after this one was left."""
+    model = latest_model(config.MODELS_DIR, bucket)
+    own = [step.result.get("directory") for step in job.steps]
+    return (
+        model is not None
+        and str(model) not in own
+        and (model / "model.json").stat().st_mtime > job.updated
+    )
 
 
 def _taken_up(config: Config, job: Job, body: StartBody) -> str:

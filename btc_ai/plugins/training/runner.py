@@ -14,7 +14,7 @@ from btc_ai.api.step import StepStoppedError
 from btc_ai.config import DEFAULT_MAX_MEMORY_USAGE
 from btc_ai.paths import latest_model, point_latest, transfers_file, trials_file
 from btc_ai.plugins.training.arms import Arms
-from btc_ai.plugins.training.plan import next_step
+from btc_ai.plugins.training.plan import next_step, of_real_candles
 from btc_ai.plugins.training.standing import Standing
 from btc_ai.plugins.training.studied import study_of, verdict_of
 from btc_ai.plugins.training.view import newest_progress
@@ -96,7 +96,7 @@ class Runner:
             done |= self._of_twin(done, outcome)
         if self._is_untouched(step, verdict):
             done["transfer"] = {**done["transfer"], "untouched": True}
-        else:
+        elif not of_real_candles(self._models_dir, self.now.job.spec["market"], [step.name]):
             point_latest(Path(outcome["model"]))
         self.now.set(journal.set_step(self.now.job.id, step.position, state="done", result=done))
         log.info("bucket ends", model=outcome["model"])

@@ -18,7 +18,14 @@ from btc_ai.plugins.training.messages import (
     RunView,
     StartBody,
 )
-from btc_ai.plugins.training.plan import KIND, check_options, new_run, resume, sequence_of
+from btc_ai.plugins.training.plan import (
+    KIND,
+    check_options,
+    new_run,
+    of_real_candles,
+    resume,
+    sequence_of,
+)
 from btc_ai.plugins.training.runner import Runner
 from btc_ai.plugins.training.view import read_history, run_view
 
@@ -26,6 +33,10 @@ Body = dict[str, Any]
 
 STOP_LIMIT_S = 45.0
 ADVICE_LIMIT_S = 3.0
+KEPT_LATEST = (
+    "the latest models of {buckets} are of real candles, and stay: those of run {run}, on the "
+    "sample market, do not take their place"
+)
 
 
 async def _advice(config: Config, body: StartBody) -> list[str]:
@@ -117,6 +128,9 @@ class TrainingService:
                 job = journal.set_job(self._with_new_tally(job).id, state="queued")
         else:
             job, note = new_run(journal, config, body, call.id), ""
+            buckets = [step.name for step in job.steps]
+            if kept := of_real_candles(config.MODELS_DIR, body.market, buckets):
+                warnings.append(KEPT_LATEST.format(buckets=", ".join(kept), run=job.id))
         ahead = [one for one in journal.jobs(KIND) if one.state in ("queued", "running")]
         others = len([one for one in ahead if one.id != job.id])
         notes = [note] if note else []

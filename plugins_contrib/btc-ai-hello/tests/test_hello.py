@@ -1,7 +1,6 @@
 """The service over a fake context, the feature on real numbers, and all of it in a real daemon."""
 
 import asyncio
-import re
 from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -65,16 +64,3 @@ def test_in_a_real_daemon(tmp_path: Path) -> None:
         wait_for(lambda: daemon.plugin("hello")["status"] == {"said": 1, "runs": {"done": 1}})
         card = (tmp_path / "Models/Scalping/latest/model.json").read_text()
         assert "weekend" in card
-
-
-def test_the_tutorial_shows_these_very_files() -> None:
-    root = Path(__file__).parents[1]
-    shown = re.findall(
-        r"^`([\w./]+)`:\n\n```\w+\n(.*?)^```$", (root / "README.md").read_text(), re.M | re.S
-    )
-    assert [name for name, _ in shown] == [
-        "pyproject.toml", "btc_ai_hello/btc_ai_plugin.json", "btc_ai_hello/service.py",
-        "btc_ai_hello/feature.py", "btc_ai_hello/cli.py", "btc_ai_hello/__init__.py",
-    ]  # fmt: skip
-    for name, text in shown:
-        assert (root / name).read_text() == text, name
