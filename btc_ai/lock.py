@@ -4,8 +4,6 @@ import fcntl
 import os
 from pathlib import Path
 
-import psutil
-
 from btc_ai.errors import BtcAiError
 
 BY_A_DAEMON = (
@@ -50,6 +48,8 @@ def was_left(path: Path) -> bool:
 
     False where that cannot be told: no lock there, or one that this user may not read.
     """
+    import psutil  # the daemon does without
+
     try:
         holder, taken = int(path.read_text()), path.stat().st_mtime
     except (OSError, ValueError):
