@@ -1,6 +1,7 @@
 """The logs, as pages see them: records as plain values, and those that come, while one listens."""
 
 import asyncio
+import re
 import threading
 from collections.abc import AsyncIterator
 from contextlib import closing, suppress
@@ -25,6 +26,7 @@ FILES = {"training": TRAINING, "update": UPDATES, "error": ERRORS}
 LOOK_S = 0.2
 AT_ONCE = 500
 """Records that are told at once; of a flood, the newest."""
+_WORKER = re.compile(r" worker=([^\s\"=\\]+)")
 
 
 class LogFilter(Asked):
@@ -64,8 +66,10 @@ def as_record(entry: Entry) -> Body:
     """A record as plain values; lines that are no record are text without a level."""
     if (record := entry.record) is None:
         return {"time": entry.time, "level": "", "name": "", "text": entry.text, "run": None,
-                "bucket": None, "more": None}  # fmt: skip
+                "bucket": None, "worker": None, "more": None}  # fmt: skip
     bound: dict[str, Any] = {key: record.values.get(key) for key in ("run", "bucket")}
+    workers = _WORKER.findall(record.message)
+    bound["worker"] = record.values.get("worker") or (workers[-1] if workers else None)
     return {
         "time": record.time, "level": record.level, "name": record.logger, "text": record.text,
         **bound, "more": record.trace or None,

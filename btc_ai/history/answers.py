@@ -82,6 +82,7 @@ class TransferRow:
     kinds: what was carried over; none: nothing, for the `reason`. decision: `kept`, `rolled_back`
     or None, not measured (yet). difference, low, high: impact in net bps a bar on validation, with
     its 95 % interval, at `share` of the budget. detail: `transfer` and `verdict`, whole.
+    state: of the bucket that it was handed to.
     """
 
     transfer: str
@@ -98,6 +99,7 @@ class TransferRow:
     high: float | None
     share: float | None
     detail: Body
+    state: str
 
 
 @dataclass(frozen=True)

@@ -213,12 +213,13 @@ class History:
     def transfers(self, *, limit: int = 50, offset: int = 0) -> list[TransferRow]:
         """The ledger of transfers, newest first."""
         table = schema.transfers
-        return self._rows(TransferRow, table, _newest(table, "time").limit(limit).offset(offset))
+        newest = _transfers().order_by(table.c.time.desc()).limit(limit).offset(offset)
+        return self._rows(TransferRow, table, newest)
 
     def transfer(self, transfer: str) -> TransferRow | None:
         """One transfer by its id; None: there is none."""
         table = schema.transfers
-        found = self._rows(TransferRow, table, select(table).where(table.c.transfer == transfer))
+        found = self._rows(TransferRow, table, _transfers().where(table.c.transfer == transfer))
         return found[0] if found else None
 
     def checkpoints(self, run: str) -> list[CheckpointRow]:
@@ -305,6 +306,12 @@ def _interrupted(run: RunRow) -> RunRow:
         replace(one, state=INTERRUPTED) if one.state == "running" else one for one in run.buckets
     ]
     return replace(run, state=INTERRUPTED, buckets=buckets)
+
+
+def _transfers() -> "Select[Any]":
+    table, buckets = schema.transfers, schema.buckets
+    own = (buckets.c.run == table.c.run) & (buckets.c.position == table.c.position)
+    return select(table, buckets.c.state).join(buckets, own)
 
 
 def _newest(table: Table, by: str) -> "Select[Any]":

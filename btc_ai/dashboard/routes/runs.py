@@ -68,6 +68,9 @@ async def run(parts: Parts, request: Request) -> Body:
             "metric_names": history.metric_names(found.run),
             "checkpoints": [asdict(one) for one in history.checkpoints(found.run)],
             "config_sha256": cards.settings_hash(found.buckets),
+            "bucket_config_sha256": {
+                one.position: cards.settings_hash([one]) for one in found.buckets
+            },
             "data": cards.data(found),
         }
 

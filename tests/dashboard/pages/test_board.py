@@ -14,8 +14,17 @@ def test_tiles_show_the_run_the_machine_and_transfers(stay: Visitor, served: Ser
     for name in ("Reward", "GPU memory", "Knowledge transfer", "Feature importance", "Log"):
         expect(page.get_by_role("heading", name=re.compile(name)).first).to_be_visible()
     expect(page.locator(".legend").first).to_contain_text("Scalping")
-    memory = page.locator(".chart", has_text="GPU memory").locator(".legend")
+    kept = re.compile(r"Medium, from scratch \(kept\) \d\d\d")
+    expect(page.locator(".legend").first).not_to_contain_text(kept)
+    twin = {"run": made_up.DONE, "position": 2, "bucket": "Medium", "episode": 91, "eta_s": 0.0}
     assert served.daemon is not None
+    for kind, body in (
+        ("training.progress", {**twin, "metrics": {"reward": -900.0}}),
+        ("training.twin", {**twin, "metrics": {"reward": 900.0}}),
+    ):
+        served.daemon.tell(served.ledger.event(kind, body, time.time()))
+    expect(page.locator(".legend").first).to_contain_text(kept)
+    memory = page.locator(".chart", has_text="GPU memory").locator(".legend")
     told = served.ledger.event(
         "monitoring.sample", made_up.sample(0.123), time.time(), "monitoring"
     )

@@ -102,7 +102,7 @@ def test_curves_carry_the_configuration_and_the_range(stay: Visitor) -> None:
     made = json.loads(export(page, "JSON").read_text())
     assert made["config_sha256"] == head["config_sha256"] and made["bucket"] == "Short"
     handed = json.loads(export(stay.move(PAGES["transfer"]), "JSON").read_text())
-    assert re.fullmatch("[0-9a-f]{64}", handed["config_sha256"])
+    assert handed["config_sha256"] == head["config_sha256"]  # all have the same settings
     assert handed["data"]["bars"] == 105_120
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.dashboard.pages.conftest import Served, Visitor
 
@@ -137,6 +137,28 @@ def test_the_search_may_be_a_regular_expression(served: Served, stay: Visitor) -
     write(served, "live 1", "live 12", "live 2")
     expect(rows).to_have_attribute("aria-rowcount", "2")
     assert page.locator(".log mark").count() == 0  # a browser could take for ever
+
+
+def test_what_is_fetched_and_told_stands_there_once_and_says_of_which_arm(
+    served: Served, stay: Visitor
+) -> None:
+    text = "alike worker=training.rn2345.scratch run=rn2345 bucket=Short"
+
+    def meanwhile(route: Route) -> None:
+        time.sleep(0.1)  # the log is followed by now
+        with (served.config.LOG_DIR / "btc_ai.log").open("a") as file:
+            file.write(2 * line(time.time(), "INFO", text))
+        route.continue_()
+
+    page = stay.move("/help")
+    page.route("**/api/logs?*", meanwhile, times=1)
+    stay.move("/logs?t=soon&grep=alike")
+    page.wait_for_timeout(600)  # what is told comes within 0.2 s
+    expect(page.locator(".loglist")).to_have_attribute("aria-rowcount", "2")
+    expect(page.locator(".log .of")).to_have_text(["Short · scratch"] * 2)
+    write(served, text)
+    expect(page.locator(".loglist")).to_have_attribute("aria-rowcount", "3")
+    expect(page.locator(".logs .note")).to_have_count(0)
 
 
 def test_a_chosen_line_is_the_cursor_of_charts_in_other_tabs(stay: Visitor) -> None:

@@ -22,7 +22,7 @@ def test_every_bucket_is_shown_for_what_it_is(served: Served, stay: Visitor) -> 
     reward = short.locator("tr", has_text="Reward")
     low, high = reward.locator("td").nth(1).inner_text().replace("−", "-").split(" to ")
     last = reward.locator("td").first.inner_text()
-    expect(short).to_contain_text("transfer from Scalping not measured")
+    expect(short).to_contain_text("transfer from Scalping not measured yet")
     expect(page.locator(".card[data-other]")).to_have_count(0)
     assert float(low) < float(last) < float(high)
     alerts = cards.filter(has_text="Alerts")

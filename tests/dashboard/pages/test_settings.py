@@ -61,6 +61,8 @@ def test_a_change_is_checked_as_in_the_file_and_said_when_it_takes_effect(
     expect(page.get_by_text("Saved.")).to_be_visible()
     expect(page.get_by_role("main")).to_contain_text(f"From the next run on: {DAYS}")
     assert kept(served)["UPDATE_SYSTEM"] == {"CHECK_INTERVAL_DAYS": 3}
+    field(page, DAYS).fill("4")
+    expect(page.get_by_text("Saved.")).to_have_count(0)
     page.get_by_role("button", name="Back to default").click()
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("set in the file")).to_be_hidden()

@@ -77,6 +77,11 @@ def test_a_new_point_is_there_within_a_second(lonely: tuple[Served, Visitor]) ->
     expect(stop).to_be_focused()
     visitor.go("/overview")  # the history has not heard of it, the last events have
     expect(page.locator(".lasts").last).to_contain_text("106")
+    top, bar = page.locator("section.card").first, page.get_by_label("progress of the run")
+    share = int(bar.get_attribute("aria-valuenow") or 0)
+    served.daemon.tell(served.ledger.event("training.progress", _episode(60), time.time()))
+    expect(top).to_contain_text("Short: episode 60 of")
+    assert int(bar.get_attribute("aria-valuenow") or 0) > share
 
 
 def test_a_restart_of_the_server_is_told_and_what_was_missed_is_shown(
@@ -87,10 +92,15 @@ def test_a_restart_of_the_server_is_told_and_what_was_missed_is_shown(
     expect(page.locator("#state")).to_contain_text("live")
     served.stop()
     expect(page.locator(".banner")).to_contain_text("does not answer")
+    stop = page.get_by_role("button", name="Stop", exact=True, include_hidden=True)
+    for button in stop.all():
+        expect(button).to_be_disabled()
+        expect(button).to_have_attribute("title", re.compile("server does not answer"))
     served.write("training.progress", _episode(4))
     served.start()
     expect(page.locator(".legend").first).to_contain_text("104", timeout=15_000)
     expect(page.locator(".banner")).to_be_hidden()
+    expect(stop.last).to_be_enabled()
     assert "bucket=Short" in page.url
 
 
@@ -221,8 +231,10 @@ def test_what_a_run_that_is_to_stop_allows_is_plain(lonely: tuple[Served, Visito
     served.tell("training.run", {**view, "wanted": None})
     expect(main.locator(".pill").first).to_have_text("running")
     expect(main.get_by_role("button", name="Stop")).to_be_enabled()
-    menu.get_by_role("button", name="Continue").click()
-    expect(page.locator("#toasts")).to_contain_text("There is no run to continue")
+    expect(menu.get_by_role("button", name="Stop")).to_be_enabled()
+    resume = menu.get_by_role("button", name="Continue")
+    expect(resume).to_have_attribute("title", "There is no run to continue")
+    expect(resume).to_be_disabled()
     assert visitor.wrong == []
 
 

@@ -23,6 +23,7 @@ def test_the_graph_tells_direction_outcome_impact_and_what_was_carried(stay: Vis
         "rolled back" in back and "−0.2100 bps a bar" in back and "95 %: −0.2900 … −0.1300" in back
     )
     assert "weights, features, horizons" in back
+    assert any("Scalping → Short: not measured yet" in one for one in said)
     shapes = {one.get_attribute("data-shape") for one in arrows.all()}
     assert shapes == {"whole", "dashed", "thin"}  # not by colour alone
     assert page.locator(".graph .bucket").all_inner_texts() or page.locator(".bucket").count() == 4

@@ -33,8 +33,9 @@ export function drawZones(plot, zones, css) {
 /** Lines of events, levels over them, and words where they cover nothing. @param {uPlot} plot @param {import("./chart.js").Level[]} levels @param {import("./chart.js").Marker[]} markers @param {Css} css @param {string} font */
 export function drawMarks(plot, levels, markers, css, font) {
   within(plot, font, (ratio) => {
-    drawEvents(plot, markers, css, ratio);
-    nameEvents(plot, markers, drawLevels(plot, levels, css, ratio), css, ratio);
+    const { min = -Infinity, max = Infinity } = plot.scales.x, shown = markers.filter(({ x }) => x >= min && x <= max);
+    drawEvents(plot, shown, css, ratio);
+    nameEvents(plot, shown, drawLevels(plot, levels, css, ratio), css, ratio);
   });
 }
 

@@ -11,6 +11,7 @@ import * as shell from "./shell.js";
 /** @typedef {import("./shell.js").View} View */
 
 const root = /** @type {HTMLElement} */ (document.getElementById("page"));
+let place = root;
 const live = new Live();
 /** @type {View | null} */
 let view = null;
@@ -38,9 +39,10 @@ async function show() {
     const { open } = await pages[wanted]();
     if (mine !== opening) return;
     view?.close?.();
-    replace(root);
+    place = h("div");  // of its own: what the page before fetches late is drawn where nobody sees it
+    replace(root, place);
     name = wanted;
-    view = open(root, live);
+    view = open(place, live);
     for (const event of unheard) view.event?.(event);
     unheard = [];
     shell.navigate();
@@ -54,8 +56,8 @@ async function load(fresh) {
   try {
     await view?.load(fresh);
   } catch (error) {
-    if (!root.childElementCount) {
-      replace(root, empty("This page cannot be shown", error instanceof Error ? error.message : String(error), action("Try again", show)));
+    if (!place.childElementCount) {
+      replace(place, empty("This page cannot be shown", error instanceof Error ? error.message : String(error), action("Try again", show)));
     } else tellError(error);
   }
 }

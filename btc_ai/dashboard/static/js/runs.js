@@ -10,26 +10,54 @@ import { go } from "./address.js";
 
 const LOOKS = 30;
 const LOOK_MS = 100;
-/** What runs in training are being brought to at their next checkpoint. @type {Map<string, "stopped" | "paused">} */
-const ending = new Map();
+const LOOKED_AT = 50;
+/** The states in which there is something to pause, continue or stop. */
+const SUITED = { pause: ["running", "queued"], continue: ["paused", "stopped", "failed"], stop: ["running", "queued", "paused"] };
+/** Each run as it was last told; `wanted`: what it is being brought to at its next checkpoint. @type {Map<string, {state: string, updated: number, wanted?: "stopped" | "paused" | null}>} */
+const known = new Map();
+/** Whether all of the newest are known. */
+let looked = false;
+/** Why nobody can be spoken to now, or "". */
+let silence = "";
 
 /** @param {Record<string, any>} event an event of the bus */
 export function hear({ kind, body }) {
   if (kind !== "training.run") return;
-  if (body.wanted) ending.set(body.run, body.wanted);
-  else ending.delete(body.run);
+  known.set(body.run, body);
+}
+
+/** Ask for the runs, of which events may not have told. */
+export async function look() {
+  for (const one of (await get("/api/runs", { limit: LOOKED_AT })).runs) {
+    if (one.updated > (known.get(one.run)?.updated ?? -1)) known.set(one.run, one);
+  }
+  looked = true;
 }
 
 /** Why something cannot be done now, or "". @param {Verb} verb @param {string} [run] one run, else whichever is in training */
 export function hindrance(verb, run) {
-  const [named, state] = [...ending].find(([one]) => run === undefined || one === run) ?? [];
-  if (!state || (state === "paused" && verb === "stop")) return "";
-  return `Run ${named} is being ${state}, which it is at its next checkpoint; then it can be continued`;
+  const [named, told] = [...known].find(([one, { wanted }]) => wanted && (run === undefined || one === run)) ?? [];
+  if (told && !(told.wanted === "paused" && verb === "stop")) return `Run ${named} is being ${told.wanted}, which it is at its next checkpoint; then it can be continued`;
+  const suited = run === undefined && verb !== "resume" ? SUITED[verb] : null;
+  return suited && looked && ![...known.values()].some(({ state }) => suited.includes(state)) ? `There is no run to ${verb}` : "";
+}
+
+/** Have each button that speaks to the daemon say why it cannot, or be of use again. @param {string} why */
+export function hush(why) {
+  silence = why;
+  for (const one of /** @type {NodeListOf<HTMLButtonElement>} */ (document.querySelectorAll("button[data-why]"))) bar(one, silence || (one.dataset.why ?? ""));
+}
+
+/** @param {HTMLButtonElement} button @param {string} why it cannot be used; "": it can */
+export function bar(button, why) {
+  button.disabled = why !== "" || button.hasAttribute("aria-busy");
+  if (why) button.title = why;
+  else button.removeAttribute("title");
 }
 
 /** The state of a run. @param {Record<string, any>} run */
 export function stateOf(run) {
-  const coming = run.state === "running" && ending.get(run.run);
+  const coming = run.state === "running" && known.get(run.run)?.wanted;
   return coming ? pill(coming === "stopped" ? "stopping" : "pausing", "warning", hindrance("continue", run.run)) : pill(run.state, levelOf(run.state));
 }
 
@@ -48,10 +76,11 @@ function check(name, text, checked) {
   return h("label", { class: "check" }, h("input", { type: "checkbox", name, checked }), text);
 }
 
-/** A button that has the daemon do something; where none is heard it says why not. @param {string} text @param {() => Promise<unknown>} work @param {Record<string, unknown>} [props] */
-export function doing(text, work, props = {}) {
-  const why = whyMute();
-  return action(text, work, { ...props, ...(why && { disabled: true, title: why }) });
+/** A button that has the daemon do something; where none is heard it says why not. @param {string} text @param {() => Promise<unknown>} work @param {Record<string, unknown>} [props] @param {string} [why] it cannot be used, "": it can */
+export function doing(text, work, props = {}, why = "") {
+  const button = action(text, work, { ...props, "data-why": why });
+  bar(button, silence || whyMute() || why);
+  return button;
 }
 
 /** Ask what to train, and start it. */
@@ -135,15 +164,13 @@ async function show(run, text) {
 export function steering(run) {
   const verbs = { running: ["pause", "stop"], queued: ["stop"], paused: ["continue", "stop"], stopped: ["continue"], failed: ["continue"] }[String(run.state)] ?? [];
   return verbs.map((verb) => {
-    const why = hindrance(/** @type {Verb} */ (verb), run.run);
-    return doing(words(verb), () => steer(/** @type {"stop"} */ (verb), run.run), { "data-run": run.run, disabled: why !== "", title: why || null });
+    return doing(words(verb), () => steer(/** @type {"stop"} */ (verb), run.run), { "data-run": run.run }, hindrance(/** @type {Verb} */ (verb), run.run));
   });
 }
 
 /** Pause, continue or stop the run that is in training. @param {"pause" | "continue" | "stop"} verb @param {string} [run] */
 export async function steer(verb, run) {
-  const wanted = { pause: ["running", "queued"], continue: ["paused", "stopped", "failed"], stop: ["running", "queued", "paused"] }[verb];
-  const named = run ?? (await get("/api/runs", { limit: 50 })).runs.find((/** @type {{state: string}} */ one) => wanted.includes(one.state))?.run;
+  const named = run ?? (await get("/api/runs", { limit: LOOKED_AT })).runs.find((/** @type {{state: string}} */ one) => SUITED[verb].includes(one.state))?.run;
   if (!named) throw new ApiError("not_found", `There is no run to ${verb}`);
   if (verb !== "continue") toast(`Run ${named} is asked to ${verb}, at its next checkpoint`);
   const { state } = await command(`training.${verb}`, { run: named });

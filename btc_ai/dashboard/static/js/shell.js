@@ -21,6 +21,7 @@ import * as runs from "./runs.js";
 const TABS = /** @type {const} */ (["overview", "training", "transfer", "system", "logs", "board"]);
 const SILENT_S = 15;
 const REPORT_LOOK_MS = 300;
+const LOST = "The dashboard's server does not answer.";
 
 /** @type {Live} */
 let live;
@@ -52,6 +53,7 @@ export function build(given, refreshing, showing) {
       action("Refresh Now", refresh, { id: "refresh" }), action("Generate Report", report, { id: "report" }),
       exporting, themeButton())), banner, tabs);
   for (const menu of shell.querySelectorAll("details")) closeOutside(menu);
+  training.parentElement?.addEventListener("toggle", () => void runs.look().then(tellMute, () => {}));
   live.addEventListener("state", tell);
   live.addEventListener("event", (event) => {
     const { kind, body } = /** @type {CustomEvent} */ (event).detail;
@@ -96,13 +98,13 @@ function tell() {
 
 /** The menu Training has nobody to speak to where no daemon of this models folder is heard, and waits while a run is about to stop; it says so. */
 function tellMute() {
-  const silence = whyMute(live.link ?? greeting().link);
+  const silence = isLost() ? LOST : whyMute(live.link ?? greeting().link);
+  runs.hush(silence);
   if (mute.textContent !== silence) mute.textContent = silence;
   mute.hidden = silence === "";
   for (const one of training.querySelectorAll("button")) {
-    const verb = /** @type {runs.Verb | undefined} */ (one.dataset.verb), why = silence || (verb ? runs.hindrance(verb) : "");
-    one.disabled = why !== "" || one.hasAttribute("aria-busy");
-    one.title = why;
+    const verb = /** @type {runs.Verb | undefined} */ (one.dataset.verb);
+    runs.bar(one, silence || (verb ? runs.hindrance(verb) : ""));
   }
 }
 
@@ -117,10 +119,12 @@ function linkWords() {
   return age > limit ? [`bus silent for ${duration(age)}`, "warning"] : [`live · ${age < 1.5 ? "now" : `${Math.round(age)} s ago`}`, "live"];
 }
 
+function isLost() {
+  return live.state === "waiting" || (live.state === "connecting" && live.tries > 0);
+}
+
 function problemWords() {
-  if (live.state === "waiting" || (live.state === "connecting" && live.tries > 1)) {
-    return "The dashboard's server does not answer. What is shown is what was; it goes on by itself when the server is back.";
-  }
+  if (isLost()) return `${LOST} What is shown is what was; it goes on by itself when the server is back.`;
   if (live.state === "open" && live.link?.lost) {
     return `The daemon does not answer: ${live.link.text || "it may be restarting"}. The models folder is shown as it lies; the page goes on by itself when a daemon is back.`;
   }

@@ -3,7 +3,7 @@
 import { h } from "../dom.js";
 import { metric, unit, words } from "../format.js";
 import { Chart } from "../chart.js";
-import { BucketCurves } from "../training/curves.js";
+import { BucketCurves, armOf } from "../training/curves.js";
 import { bucketColour } from "../training/details.js";
 
 const SMOOTH = 0.6;
@@ -17,16 +17,15 @@ export function metricTile(name) {
   const load = async (/** @type {import("./tiles.js").Context} */ { found }) => {
     buckets = (found?.run.buckets ?? []).filter((/** @type {any} */ row) => row.episode > 0).map((/** @type {any} */ row) => new BucketCurves(found?.run, row));
     await Promise.all(buckets.map((one) => one.fetch([name], { smooth: SMOOTH })));
-    const lines = buckets.map((one) => one.line("main", name, one.row.bucket, { colour: bucketColour(one.row.bucket) })).filter((line) => line !== null);
+    const lines = buckets.map((one) => one.own(name, { colour: bucketColour(one.row.bucket) })).filter((line) => line !== null);
     chart.set({ lines, smooth: SMOOTH });
   };
   return {
     root: h("section", { class: "card" }, chart.root), load,
     event: ({ kind, body }) => {
       const value = body.metrics?.[name];
-      if (kind === "training.progress" && body.arm !== "scratch" && value !== null && value !== undefined) {
-        chart.append(`${body.run}.${body.position}.main.${name}`, body.episode, value);
-      }
+      const arm = armOf(kind, body);
+      if (arm && value !== null && value !== undefined) chart.append(`${body.run}.${body.position}.${arm}.${name}`, body.episode, value);
     },
     close: () => chart.destroy(),
   };

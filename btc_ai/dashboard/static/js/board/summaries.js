@@ -1,19 +1,30 @@
 // Tiles of few words: the run, its features, what needs attention.
 
-import { card, h, replace } from "../dom.js";
+import { card, h, renew, replace } from "../dom.js";
 import { get } from "../api.js";
 import { alertList } from "../alerts.js";
+import { debounced } from "../later.js";
 import { bucketColour, runCard } from "../training/details.js";
 import { importanceBars } from "../training/features.js";
 
 /** @typedef {import("./tiles.js").Tile} Tile */
 
+const REDRAWN_MS = 250;
+
 /** How far the run is, and what can be done with it. @returns {Tile} */
 export function runTile() {
   const root = h("div");
+  /** @type {import("./tiles.js").Body | null} */
+  let shown = null;
+  const draw = async () => renew(root, shown ? runCard(shown.run, null) : card("Run", null, h("p", { class: "muted" }, "Nothing has been trained yet.")));
+  const soon = debounced(draw, REDRAWN_MS);
   return {
     root,
-    load: async ({ found }) => replace(root, found ? runCard(found.run, null) : card("Run", null, h("p", { class: "muted" }, "Nothing has been trained yet."))),
+    load: ({ found }) => {
+      shown = found;
+      return draw();
+    },
+    event: ({ kind }) => kind === "training.progress" && soon(),
   };
 }
 

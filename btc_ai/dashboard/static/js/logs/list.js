@@ -11,6 +11,7 @@ import { row } from "./row.js";
  * @property {string} text
  * @property {string | null} run
  * @property {string | null} bucket
+ * @property {string | null} worker
  * @property {string | null} more its traceback
  */
 /**

@@ -9,20 +9,25 @@ import { h } from "../dom.js";
  * @param {{open: boolean, chosen: boolean, marked: RegExp | null}} how
  */
 export function row(record, id, { open, chosen, marked }) {
-  const [date, time] = clock(record.time), cell = { role: "gridcell" };
+  const [date, time] = clock(record.time), of = short(record), cell = { role: "gridcell" };
   return h("div", { class: "log", role: "row", id, "aria-level": 1, "aria-selected": String(chosen), "aria-expanded": String(open), "data-level": record.level },
     h("span", { ...cell, class: "fold", title: open ? "Fold" : "Show all of it", "data-more": Boolean(record.more) }, open ? "▾" : "▸"),
     h("span", { ...cell, class: "time" }, h("span", { class: "date" }, date), time),
     h("span", { ...cell, class: "level" }, record.level),
     h("span", { ...cell, class: "name", title: record.name }, record.name.replace(/^btc_ai\./, "")),
-    h("span", { ...cell, class: "text" }, parts(record.text, marked)),
+    h("span", { ...cell, class: "text" }, of && h("span", { class: "of", title: about(record) }, of), parts(record.text, marked)),
     open && h("div", { ...cell, class: "whole" }, h("p", { class: "muted" }, about(record)), parts(record.text, marked),
       record.more && h("pre", {}, parts(record.more, marked))));
 }
 
+/** Of which bucket a record is, and whether of the twin from scratch: two that train at once take turns. @param {LogRecord} record */
+function short({ bucket, worker }) {
+  return [bucket, worker?.endsWith(".scratch") && "scratch"].filter(Boolean).join(" · ");
+}
+
 /** Of whom and of what a record is. @param {LogRecord} record */
-function about({ name, run, bucket, time }) {
-  return [name, run && `run ${run}`, bucket && `bucket ${bucket}`, new Date(time * 1000).toISOString()].filter(Boolean).join(" · ");
+function about({ name, run, bucket, worker, time }) {
+  return [name, run && `run ${run}`, bucket && `bucket ${bucket}`, worker && `worker ${worker}`, new Date(time * 1000).toISOString()].filter(Boolean).join(" · ");
 }
 
 /** The day and the time of this computer's clock. @param {number} seconds */

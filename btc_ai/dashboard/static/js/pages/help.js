@@ -40,7 +40,7 @@ const TROUBLES = [
     ["Look for great differences between ", link("/settings?section=BUCKET_CONFIGS", "the buckets")]]],
   ["The dashboard", [
     ["See that training writes its ", link("/logs", "logs")], ["Check who may read the models folder: ", h("code", {}, "btc-ai doctor")],
-    ["Restart it with more in its log: ", h("code", {}, "btc-ai logs level DEBUG")], "Check that models are saved where they are looked for: About, on this page"]],
+    ["Let it log more: ", h("code", {}, "btc-ai logs level DEBUG")], "Check that models are saved where they are looked for: About, on this page"]],
 ];
 
 const NOT_EXPORTED = "Help measures nothing that could be exported";

@@ -3,11 +3,12 @@
 import { h, replace } from "../dom.js";
 import { iso, moment } from "../format.js";
 import { ApiError, get, greeting, whyMute } from "../api.js";
-import { change, value } from "../address.js";
+import { change, numeric, value } from "../address.js";
 import * as cursor from "../cursor.js";
 import { saveCsv, saveJson, tellError } from "../feedback.js";
 import { LogList } from "../logs/list.js";
 import { Filters } from "../logs/filters.js";
+import { Seam, Taken } from "../logs/seam.js";
 
 /** @typedef {Record<string, any>} Body */
 /** @typedef {import("../logs/list.js").LogRecord} LogRecord */
@@ -16,7 +17,7 @@ const PAGE = 300;
 const MOST = 50_000;
 const KEPT = 20_000;
 const AFTER_S = 5;
-const NAMES = /** @type {const} */ (["time", "level", "name", "text", "run", "bucket", "more"]);
+const NAMES = /** @type {const} */ (["time", "level", "name", "text", "run", "bucket", "worker", "more"]);
 
 /** @param {HTMLElement} root @param {import("../live.js").Live} live @returns {import("../shell.js").View} */
 export function open(root, live) {
@@ -38,8 +39,7 @@ class Logs {
     this.shown = "";
     this.time = "";
     this.paging = false;
-    /** What came live while a page was fetched. @type {LogRecord[] | null} */
-    this.held = null;
+    this.seam = new Seam();
     const frame = h("div", { class: "frame" }, this.list.root, this.newer);
     /** @type {import("../exporting.js").Exports} */
     this.exports = {
@@ -69,25 +69,26 @@ class Logs {
   /** @param {boolean} fresh */
   async load(fresh) {
     this.tellWhose();
-    const filter = this.filters.read(), key = JSON.stringify(filter), time = value("t");
+    const filter = this.filters.read(), key = JSON.stringify(filter), time = askedTime();
     if (!fresh && key === this.shown && time === this.time) return;
     const again = fresh && key === this.shown && time === this.time && this.list.records.length > 0;
-    this.held = [];
+    this.seam.open();
     this.live.follow(filter);
     try {
       const page = await this.fetch(filter, again ? "" : time);
       this.filters.offer(page.sources);
       this.filters.refuse("");
       this.complain(page.problems);
-      if (again) this.join(page);
-      else this.show(page, time);
+      const late = this.seam.close(page.records);
+      if (again) this.join(page, late);
+      else this.show(page, time, late);
       [this.shown, this.time] = [key, time];
       this.tell();
     } catch (error) {
       if (!(error instanceof ApiError && error.fields.grep)) throw error;
       this.filters.refuse(error.fields.grep);
     } finally {
-      this.held = null;
+      this.seam.close(null);
     }
   }
 
@@ -99,25 +100,26 @@ class Logs {
     return reached ? page : get("/api/logs", { ...filter, limit: PAGE, until: Number(time) + 0.001 });
   }
 
-  /** @param {Body} page @param {string} time */
-  show(page, time) {
+  /** @param {Body} page @param {string} time @param {LogRecord[]} late what came live meanwhile */
+  show(page, time, late) {
     this.before = page.before;
-    this.list.set(time ? page.records : [...page.records, ...unknown(page.records, this.held ?? [])], this.filters.marked());
+    this.list.set(time ? page.records : [...page.records, ...late], this.filters.marked());
     if (time) this.list.show(Number(time));
     else this.list.follow(true);
   }
 
-  /** What was missed, after what is known; all anew where there is too much between. @param {Body} page */
-  join(page) {
-    const news = unknown(this.list.records, [...page.records, ...unknown(page.records, this.held ?? [])]);
-    if (news.length < page.records.length || page.records.length === 0 || page.before === null) this.list.append(news);
-    else this.show(page, "");
+  /** What was missed, after what is known; all anew where there is too much between. @param {Body} page @param {LogRecord[]} late what came live meanwhile */
+  join(page, late) {
+    const known = this.list.records.slice(-2 * PAGE), since = known[0]?.time ?? 0;
+    const news = new Taken(known).outOf(page.records).filter((one) => one.time >= since);
+    if (news.length < page.records.length || page.records.length === 0 || page.before === null) this.list.append([...news, ...late]);
+    else this.show(page, "", late);
   }
 
   /** The page before. */
   async older() {
     const first = this.list.records[0];
-    if (this.paging || this.held || !first || (this.before === null && this.list.first <= 0)) return;
+    if (this.paging || this.seam.held || !first || (this.before === null && this.list.first <= 0)) return;
     this.paging = true;
     try {
       const where = this.before === null ? { until: first.time } : { before: this.before };
@@ -131,9 +133,9 @@ class Logs {
 
   /** Records that have come. @param {LogRecord[]} records */
   take(records) {
-    if (this.held) return void this.held.push(...records);
-    if (this.time && this.time === value("t") && this.list.chosen === null) return;
-    this.list.append(records);
+    const news = this.seam.pass(records);
+    if (news.length === 0 || (this.time && this.time === askedTime() && this.list.chosen === null)) return;
+    this.list.append(news);
     if (this.list.following && this.list.records.length > MOST) {
       this.list.keep(KEPT);
       this.before = null;
@@ -189,9 +191,8 @@ class Logs {
   }
 }
 
-/** Those that are not among the last of others. @param {LogRecord[]} known @param {LogRecord[]} records */
-function unknown(known, records) {
-  const key = (/** @type {LogRecord} */ one) => `${one.time}\n${one.name}\n${one.text}`;
-  const last = known.slice(-2 * PAGE), seen = new Set(last.map(key));
-  return records.filter((one) => !seen.has(key(one)) && one.time >= (last[0]?.time ?? 0));
+/** The time that the address asks for; "" where there is none in it. */
+function askedTime() {
+  const time = numeric("t", -1);
+  return time >= 0 ? String(time) : "";
 }

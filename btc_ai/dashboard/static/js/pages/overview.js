@@ -29,6 +29,7 @@ export function open(root) {
     const next = await get("/api/overview");
     await Promise.all(next.buckets.map(findRanges));
     found = next;
+    shareRows(found);
     for (const body of newest.values()) take(found, body);
     draw();
   };
@@ -55,6 +56,12 @@ async function findRanges(one) {
   const { curves } = await get(`/api/runs/${one.run}/curves`, { position: one.row.position, names: greeting().metrics.join(","), points: 1 });
   const own = curves.filter((/** @type {Body} */ curve) => curve.arm === one.row.arm && curve.mean.length > 0);
   one.ranges = Object.fromEntries(own.map((/** @type {Body} */ { name, low, high, mean }) => [name, { low: (low ?? mean)[0], high: (high ?? mean)[0] }]));
+}
+
+/** The run at the top and the cards of its buckets have the same rows, so that what ends is told by both. @param {Body} found */
+function shareRows({ run, buckets }) {
+  const own = (/** @type {Body} */ row) => buckets.find((/** @type {Body} */ one) => one.row?.run === row.run && one.row.position === row.position)?.row ?? row;
+  if (run) run.buckets = run.buckets.map(own);
 }
 
 /** Take an episode's end into what is shown; false where that has it. @param {Body} found @param {Body} body */
@@ -109,7 +116,7 @@ function bucketCard(one, index, shown) {
     h("p", { class: "muted small numbers" }, `${range}, episode ${row.episode} of ${row.episodes}`, row.state === "running" && row.eta_s !== null && `, ${duration(row.eta_s)} left`),
     progress(share, `progress of ${one.bucket}`, tint),
     row.episode > 0 && [spark(one.spark, `reward of the newest ${one.spark.length} episodes`, tint), metricRows(one)],
-    one.verdict && h("p", { class: "note small", "data-level": one.level }, one.verdict), h("p", { class: "outcome" }, outcomePill(row.detail)));
+    one.verdict && h("p", { class: "note small", "data-level": one.level }, one.verdict), h("p", { class: "outcome" }, outcomePill(row)));
   made.toggleAttribute("data-other", one.run !== shown?.run);
   return made;
 }

@@ -31,6 +31,8 @@ class Settings {
     this.wrong = {};
     /** @type {HTMLElement | null} */
     this.plugins = null;
+    /** What became of the last save; gone once something else is typed or refused. @type {HTMLElement | null} */
+    this.told = null;
     this.search = h("input", { type: "search", placeholder: "Search settings", "aria-label": "Search settings", oninput: () => change({ q: this.search.value }) });
     this.nav = h("nav", { "aria-label": "Sections of the settings" });
     this.head = h("div", { class: "stack" });
@@ -89,6 +91,7 @@ class Settings {
       shown: this.drafts.shown(field), changed: key in this.drafts.typed, inFile: this.found.set.includes(key), writable: this.found.writable,
       effect: effectOf(this.found.takes_effect[key]), wrong: this.wrong[key] ?? "",
       onType: (typed) => {
+        this.told?.remove();
         this.drafts.type(field, typed);
         delete this.wrong[key];
         if (typed === null) this.draw();
@@ -137,7 +140,8 @@ class Settings {
       this.wrong = {};
       await Promise.all([this.fetch(), greet()]);
       this.draw();
-      replace(this.head, ...this.head.childNodes, saved(answer));
+      this.told = saved(answer);
+      this.head.append(this.told);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       this.refused(error);
@@ -152,6 +156,7 @@ class Settings {
 
   /** Say why at the fields, or at the changes; what was typed stays. @param {ApiError} error */
   refused(error) {
+    this.told?.remove();
     this.wrong = error.fields;
     this.draw();
     const again = action("Look at the file anew, and keep what I typed", () => this.load(true));

@@ -9,7 +9,7 @@ import { change, numeric, value, values } from "../address.js";
 import { Chart } from "../chart.js";
 import * as runs from "../runs.js";
 import { SIDE_BY_SIDE, controls } from "../training/controls.js";
-import { BucketCurves, choosable, withValidation } from "../training/curves.js";
+import { BucketCurves, armOf, choosable, withValidation } from "../training/curves.js";
 import { bucketColour, bucketState, featuresCard, modelsCard, noSuchRun, originWords, runCard } from "../training/details.js";
 import { pickRuns } from "../training/picker.js";
 
@@ -231,14 +231,15 @@ class TrainingPage {
 
   /** An episode has ended. @param {Body} event */
   append({ kind, time, body }) {
-    const arm = kind === "training.twin" ? "scratch" : "main";
+    const arm = armOf(kind, body);
     const bucket = [...this.buckets, ...this.overlays].find((one) => one.run.run === body.run && one.row.position === body.position);
-    if (!bucket || body.arm === "scratch") return;
-    if (arm === "main") {
+    if (!bucket) return;
+    if (kind === "training.progress") {
       if (body.episode > bucket.row.episode) Object.assign(bucket.row, { episode: body.episode, eta_s: body.eta_s });
       if (body.episode > (bucket.times.at(-1)?.[0] ?? 0)) bucket.times.push([body.episode, time]);
       this.headSoon();
     }
+    if (!arm) return;
     for (const [name, one] of Object.entries(body.metrics)) {
       const key = `${body.run}.${body.position}.${arm}.${name}`;
       if (!bucket.whole || !bucket.curves.has(`${arm}.${name}`)) {
@@ -274,8 +275,8 @@ class TrainingPage {
   }
 
   caption() {
-    const asked = this.asked();
-    return `run ${asked.run}, ${asked.bucket === SIDE_BY_SIDE ? "all buckets" : asked.bucket}, ${originWords(this.found)}, smoothing ${asked.smooth}`;
+    const asked = this.asked(), only = this.buckets.length === 1 ? this.buckets[0].row.position : undefined;
+    return `run ${asked.run}, ${asked.bucket === SIDE_BY_SIDE ? "all buckets" : asked.bucket}, ${originWords(this.found, only)}, smoothing ${asked.smooth}`;
   }
 }
 

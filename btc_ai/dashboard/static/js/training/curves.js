@@ -61,6 +61,12 @@ export class BucketCurves {
     ].filter((one) => one !== null);
   }
 
+  /** The line of the arm whose weights are the model. @param {string} name @param {Partial<Line>} look @returns {Line | null} */
+  own(name, look) {
+    const { arm, bucket } = this.row;
+    return this.line(arm, name, arm === "scratch" ? `${bucket}, from scratch (kept)` : bucket, look);
+  }
+
   /** @param {string} arm @param {string} name @param {string} label @param {Partial<Line>} look @returns {Line | null} */
   line(arm, name, label, look) {
     const found = this.curves.get(`${arm}.${name}`);
@@ -80,7 +86,7 @@ export class BucketCurves {
   /** What happened to the bucket: transfer and verdict, rungs of memory, its workers. @param {Body[]} events of the run @returns {Marker[]} */
   markers(events) {
     const { transfer, verdict, memory = [] } = this.row.detail;
-    const first = this.times[0]?.[0] ?? 1, outcome = outcomeOfStep(this.row.detail);
+    const first = this.times[0]?.[0] ?? 1, outcome = outcomeOfStep(this.row);
     /** @type {(Marker | null)[]} */
     const made = [
       transfer?.kinds?.length ? { x: first, label: `transfer from ${transfer.source}`, level: "c5" } : null,
@@ -100,6 +106,11 @@ export class BucketCurves {
     const mine = kind === "daemon.worker" && String(body.name).includes(this.run.run) && time >= (started ?? Infinity) && time <= (ended ?? Infinity);
     return mine && label && x !== null ? { x, label, level: body.state === "failed" ? "bad" : "warning" } : null;
   }
+}
+
+/** Of which arm an event tells an episode; "": of none, or of one that another event tells. @param {string} kind @param {Body} body */
+export function armOf(kind, body) {
+  return kind === "training.twin" ? "scratch" : kind === "training.progress" && body.arm !== "scratch" ? "main" : "";
 }
 
 /** Episodes of a curve; those that are evenly spaced are told by the first. @param {Body} curve @returns {number[]} */

@@ -16,10 +16,15 @@ export function bucketColour(bucket, otherwise = 0) {
   return colour(index < 0 ? otherwise : index);
 }
 
-/** What a run was made of, below a picture of it. @param {Body | null} found as `/api/runs/{run}` has it */
-export function originWords(found) {
-  const { config_sha256: hash, data } = found ?? {};
-  return `${data ? `${data.symbol} ${data.interval} ${iso(data.start)} to ${iso(data.end)}, ` : ""}configuration ${hash?.slice(0, 16) ?? "not known"}`;
+/** The hash of the configuration of a bucket. @param {Body | null} found as `/api/runs/{run}` has it @param {number} position */
+export function configurationOf(found, position) {
+  return /** @type {string | null} */ (found?.bucket_config_sha256[position] ?? null);
+}
+
+/** What a run was made of, below a picture of it. @param {Body | null} found as `/api/runs/{run}` has it @param {number} [position] of the only bucket that is shown */
+export function originWords(found, position) {
+  const data = found?.data, one = position !== undefined, hash = one ? configurationOf(found, position) : found?.config_sha256;
+  return `${data ? `${data.symbol} ${data.interval} ${iso(data.start)} to ${iso(data.end)}, ` : ""}configuration${one ? "" : " of all buckets"} ${hash?.slice(0, 16) ?? "not known"}`;
 }
 
 /** The run, how far it is, and what can be done with it. @param {Body} run @param {import("../dom.js").Child} more words @param {import("../dom.js").Child} [aside] */
@@ -63,9 +68,9 @@ function verdict({ transfer, verdict: found, rolled_back: rolledBack }, state) {
   return h("span", {}, `${from} ${(found.decision ?? "not measured").replace("_", " ")}${impact}`);
 }
 
-/** What became of what was handed to a bucket; nothing where nothing was. @param {Body} detail of its row */
-export function outcomePill(detail) {
-  const outcome = outcomeOfStep(detail), source = detail.transfer?.source;
+/** What became of what was handed to a bucket; nothing where nothing was. @param {Body} row */
+export function outcomePill(row) {
+  const outcome = outcomeOfStep(row), source = row.detail.transfer?.source;
   return outcome && pill(`${outcome.glyph} transfer${source ? ` from ${source}` : ""} ${outcome.word}`, outcome.level);
 }
 

@@ -6,8 +6,8 @@ import { address, find } from "../api.js";
 import { change, numeric, value } from "../address.js";
 import { Chart } from "../chart.js";
 import { download, saveJson } from "../feedback.js";
-import { episodesOf } from "../training/curves.js";
-import { originWords } from "../training/details.js";
+import { armOf, episodesOf } from "../training/curves.js";
+import { configurationOf, originWords } from "../training/details.js";
 import { between, impactWords, intervalWords, outcomeOf } from "./words.js";
 
 /** @typedef {Record<string, any>} Body */
@@ -114,7 +114,7 @@ export class Detail {
 
   /** A new episode of either arm. @param {Body} event */
   event({ kind, body }) {
-    const arm = kind === "training.twin" || body.arm === "scratch" ? "scratch" : kind === "training.progress" ? "main" : "";
+    const arm = armOf(kind, body);
     if (!arm || body.run !== this.row?.run || body.position !== this.row?.position) return;
     this.paired?.append(arm, body.episode, body.metrics[this.metric] ?? null);
   }
@@ -132,13 +132,13 @@ export class Detail {
   }
 
   exportJson() {
-    const { config_sha256: hash, data } = this.origin ?? {};
-    saveJson(`btc-ai-transfer-${this.id}.json`, { ...this.row, config_sha256: hash ?? null, data: data ?? null });
+    const position = this.row?.position ?? 0;
+    saveJson(`btc-ai-transfer-${this.id}.json`, { ...this.row, config_sha256: configurationOf(this.origin, position), data: this.origin?.data ?? null });
   }
 
   caption() {
     const { row } = this;
-    return row ? `${row.transfer}, ${between(row)}, ${outcomeOf(row).word} ${impactWords(row)} ${intervalWords(row)}, ${originWords(this.origin)}` : "";
+    return row ? `${row.transfer}, ${between(row)}, ${outcomeOf(row).word} ${impactWords(row)} ${intervalWords(row)}, ${originWords(this.origin, row.position)}` : "";
   }
 }
 

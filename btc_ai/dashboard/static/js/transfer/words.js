@@ -16,16 +16,19 @@ export const OUTCOMES = {
   open: { word: "not measured", level: "neutral", glyph: "…", shape: "thin" },
 };
 
-/** @param {Body} row @returns {Outcome} */
+const ENDED = ["done", "failed"];
+
+/** @param {Body} row `state`: of the bucket it was handed to @returns {Outcome} */
 export function outcomeOf(row) {
   if (row.decision in OUTCOMES) return OUTCOMES[row.decision];
-  return row.kinds.length === 0 ? OUTCOMES.failed : OUTCOMES.open;
+  if (row.kinds.length === 0) return OUTCOMES.failed;
+  return row.reason || ENDED.includes(row.state) ? OUTCOMES.open : { ...OUTCOMES.open, word: "not measured yet" };
 }
 
-/** The same of a bucket, as its run tells of it; null: nothing was handed to it. @param {Body} detail */
-export function outcomeOfStep({ transfer, verdict, rolled_back: rolledBack }) {
+/** The same of a bucket, as its run tells of it; null: nothing was handed to it. @param {Body} row */
+export function outcomeOfStep({ state, detail: { transfer, verdict, rolled_back: rolledBack } }) {
   if (!transfer) return rolledBack ? OUTCOMES.rolled_back : null;
-  return outcomeOf({ kinds: transfer.kinds ?? [], decision: rolledBack ? "rolled_back" : verdict?.decision });
+  return outcomeOf({ kinds: transfer.kinds ?? [], decision: rolledBack ? "rolled_back" : verdict?.decision, reason: verdict?.error, state });
 }
 
 /** The difference to a run from scratch, with its unit. @param {Body} row */
