@@ -102,7 +102,7 @@ function content(found) {
         runs.doing("Start progressive training", runs.askToStart, { class: "primary" }), h("p", { class: "small" }, "or ", h("code", {}, "btc-ai train --market sample")))];
   }
   return h("div", { class: "stack" }, h("h1", { class: "visually-hidden" }, "Overview"), problems,
-    found.run && runCard(found.run, found.queued > 0 && `${found.queued} more queued`), h("div", { class: "grid" }, found.buckets.map((/** @type {Body} */ one, /** @type {number} */ index) => bucketCard(one, index, found.run))), alerts(found.alerts));
+    found.run && runCard(found.run, found.queued > 0 && `${found.queued} more queued`), h("div", { class: "grid", "data-four": found.buckets.length % 4 === 0 }, found.buckets.map((/** @type {Body} */ one, /** @type {number} */ index) => bucketCard(one, index, found.run))), alerts(found.alerts));
 }
 
 /** @param {Body} one @param {number} index @param {Body | null} shown the run at the top; the card of another one says so */
