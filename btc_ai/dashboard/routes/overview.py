@@ -21,6 +21,7 @@ SPARK = 60
 DRIFT = 40
 """Episodes in which a drift is looked for."""
 MOST_ALERTS = 20
+UNDER_WAY = ("running", INTERRUPTED)
 DAY_S = 24 * 3600.0
 
 
@@ -46,7 +47,7 @@ async def overview(parts: Parts, request: Request) -> Body:
 
 def _from_history(history: History, names: list[str], metrics: list[str]) -> Body:
     recent = history.runs(limit=RECENT)
-    under_way = (one for one in recent if one.state in ("running", INTERRUPTED))
+    under_way = (one for one in recent if one.state in UNDER_WAY)
     run = next(under_way, recent[0] if recent else None)
     newest = _newest_rows(history, run, recent, names)
     rows = {name: row and _with_metrics(history, row, metrics) for name, row in newest.items()}
@@ -63,11 +64,21 @@ def _from_history(history: History, names: list[str], metrics: list[str]) -> Bod
 def _newest_rows(
     history: History, run: RunRow | None, recent: list[RunRow], names: list[str]
 ) -> dict[str, BucketRow | None]:
-    """The newest row of each bucket; those of the run in training go before later ones."""
+    """The newest row of each bucket; those of the run in training go before later ones.
+
+    One that waits or was stopped with a run that does not go on gives way to the newest model.
+    """
     found: dict[str, BucketRow | None] = dict.fromkeys(names)
+    giving_way: set[str] = set()
     for one in ([run] if run else []) + recent:
         for row in one.buckets:
-            found[row.bucket] = found.get(row.bucket) or row
+            if found.get(row.bucket) is None:
+                found[row.bucket] = row
+                if one.state not in UNDER_WAY and row.state in ("waiting", "stopped"):
+                    giving_way.add(row.bucket)
+            elif row.bucket in giving_way and row.state == "done":
+                found[row.bucket] = row
+                giving_way.remove(row.bucket)
     for name in [name for name, row in found.items() if row is None]:
         for one in history.runs(bucket=name, limit=1):
             found[name] = next(row for row in one.buckets if row.bucket == name)

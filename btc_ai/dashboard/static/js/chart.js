@@ -19,6 +19,7 @@ import { Smoother } from "./smooth.js";
  * @property {(number | null)[]} [smooth] smoothed already, by who made `y` coarser
  * @property {number[]} [dash]
  * @property {boolean} [thin]
+ * @property {boolean} [broken] where y is null nothing joins its neighbours
  */
 /** @typedef {{value: number, label: string, level?: string}} Level a horizontal line */
 /** @typedef {{from: number, to: number, level: string, label?: string}} Zone a band of y */
@@ -333,7 +334,7 @@ function seriesOf(line, stroke, smooth) {
   const dots = { show: line.y.length < FEW_POINTS && !smooth && !line.dash, size: 5, fill: stroke };
   /** @type {uPlot.Series} */
   const raw = {
-    label: line.label, stroke: smooth ? `${stroke}55` : stroke, width: smooth ? 1 : 1.6, dash: line.dash, points: dots, spanGaps: true,
+    label: line.label, stroke: smooth ? `${stroke}55` : stroke, width: smooth ? 1 : 1.6, dash: line.dash, points: dots, spanGaps: !line.broken,
   };
   return smooth ? [raw, { ...raw, stroke, width: 2.2, points: { show: false } }] : [raw];
 }

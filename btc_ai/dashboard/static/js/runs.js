@@ -12,10 +12,16 @@ const LOOKS = 30;
 const LOOK_MS = 100;
 /** What runs in training are being brought to at their next checkpoint. @type {Map<string, "stopped" | "paused">} */
 const ending = new Map();
+/** What this page has asked of runs and nobody has taken yet. @type {Map<string, string>} */
+const asked = new Map();
 
 /** @param {Record<string, any>} event an event of the bus */
 export function hear({ kind, body }) {
   if (kind !== "training.run") return;
+  if (body.wanted && asked.has(body.run)) {
+    toast(`Run ${body.run} is asked to ${asked.get(body.run)}, at its next checkpoint`);
+    asked.delete(body.run);
+  }
   if (body.wanted) ending.set(body.run, body.wanted);
   else ending.delete(body.run);
 }
@@ -145,7 +151,7 @@ export async function steer(verb, run) {
   const wanted = { pause: ["running", "queued"], continue: ["paused", "stopped", "failed"], stop: ["running", "queued", "paused"] }[verb];
   const named = run ?? (await get("/api/runs", { limit: 50 })).runs.find((/** @type {{state: string}} */ one) => wanted.includes(one.state))?.run;
   if (!named) throw new ApiError("not_found", `There is no run to ${verb}`);
-  if (verb !== "continue") toast(`Run ${named} is asked to ${verb}, at its next checkpoint`);
-  const { state } = await command(`training.${verb}`, { run: named });
+  asked.set(named, verb);
+  const { state } = await command(`training.${verb}`, { run: named }).finally(() => asked.delete(named));
   toast(`Run ${named} is ${state}`);
 }

@@ -3,7 +3,7 @@
 import { card, h, replace } from "../dom.js";
 import { get } from "../api.js";
 import { alertList } from "../alerts.js";
-import { bucketColour, runCard } from "../training/details.js";
+import { bucketColour, noRunWords, runCard } from "../training/details.js";
 import { importanceBars } from "../training/features.js";
 
 /** @typedef {import("./tiles.js").Tile} Tile */
@@ -13,7 +13,7 @@ export function runTile() {
   const root = h("div");
   return {
     root,
-    load: async ({ found }) => replace(root, found ? runCard(found.run, null) : card("Run", null, h("p", { class: "muted" }, "Nothing has been trained yet."))),
+    load: async ({ found }) => replace(root, found ? runCard(found.run, null) : card("Run", null, h("p", { class: "muted" }, `${noRunWords()}.`))),
   };
 }
 
