@@ -247,6 +247,14 @@ def test_panels_are_filled_by_the_commands_that_plugins_named(daemon: Daemon) ->
     assert get(daemon.client, "/api/plugins")["plugins"] == plugins
 
 
+def test_that_training_is_disabled_stands_on_the_overview(daemon: Daemon) -> None:
+    row = {"name": "training", "state": "ready"}
+    daemon.context.answers["daemon.status"] = lambda body: {"plugins": [row]}
+    assert get(daemon.client, "/api/overview")["problems"] == []
+    row["state"] = "disabled"
+    assert "training is disabled" in get(daemon.client, "/api/overview")["problems"][0]
+
+
 def test_a_history_that_comes_and_goes_is_noticed(client: TestClient, root: Path) -> None:
     history = history_file(root / "Models")
     away = root / "away"

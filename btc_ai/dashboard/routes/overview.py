@@ -11,7 +11,7 @@ from btc_ai.api.threads import in_thread
 from btc_ai.dashboard.folder import MOST_PROBLEMS, look_into
 from btc_ai.dashboard.parts import Parts
 from btc_ai.dashboard.verdicts import ALERTS, alert_of, is_drifting, verdict_of
-from btc_ai.errors import HistoryError
+from btc_ai.errors import BtcAiError, HistoryError
 from btc_ai.history.answers import BucketRow, EventRow, RunRow
 from btc_ai.history.queries import INTERRUPTED, History
 
@@ -27,11 +27,12 @@ DAY_S = 24 * 3600.0
 
 async def overview(parts: Parts, request: Request) -> Body:
     """Everything on the first page; where the history cannot be read, what the folder tells."""
-    config, found = await asyncio.gather(
+    config, found, idle = await asyncio.gather(
         in_thread(parts.current.get),
         in_thread(lambda: look_into(parts.config.MODELS_DIR)),
+        _why_idle(parts),
     )
-    problems = list(found.problems)
+    problems = idle + found.problems
     names, metrics = list(config.BUCKET_CONFIGS), config.MONITORING.METRICS
     try:
         seen = await parts.store.ask(lambda history: _from_history(history, names, metrics))
@@ -43,6 +44,18 @@ async def overview(parts: Parts, request: Request) -> Body:
                 }  # fmt: skip
     problems += seen.pop("problems", ())
     return {**seen, "models": found.models, "problems": problems}
+
+
+async def _why_idle(parts: Parts) -> list[str]:
+    """That training was disabled, while runs still are as it left them."""
+    if not parts.hub.connected:
+        return []
+    try:
+        plugins = (await parts.bus.call("daemon.status", {}))["plugins"]
+    except BtcAiError:
+        return []
+    off = any(one["name"] == "training" and one["state"] == "disabled" for one in plugins)
+    return ["The plugin training is disabled: nothing is trained until it is enabled"] * off
 
 
 def _from_history(history: History, names: list[str], metrics: list[str]) -> Body:

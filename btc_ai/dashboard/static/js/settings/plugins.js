@@ -9,6 +9,7 @@ import { action, ask, toast } from "../feedback.js";
 
 /** What stops with a plugin. @type {Record<string, string>} */
 const STOPS = {
+  dashboard: "The daemon serves no pages",
   training: "What trains stops at a checkpoint and waits",
   monitoring: "Nothing is measured, and nothing goes into the history",
   evaluation: "Evaluations and audits end",
@@ -38,7 +39,7 @@ export async function pluginList(again) {
     };
     const named = { "aria-label": `${verb} ${one.name}` };
     if (verb === "enable") return action("Enable", send, named);
-    const question = h("p", {}, STOPS[one.name] ?? "What it does stops", ", until it is enabled again.");
+    const question = h("p", {}, STOPS[one.name] ?? "What it does stops", ", until it is enabled again or the daemon is restarted.");
     return h("button", { type: "button", ...named, onclick: () => ask(`Disable ${one.name}?`, question, "Disable", send) }, "Disable");
   };
   const panels = (/** @type {Body} */ one) => (greeting().panels ?? []).filter((/** @type {Body} */ panel) => panel.plugin === one.name)
