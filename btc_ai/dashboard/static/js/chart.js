@@ -40,6 +40,8 @@ import { Smoother } from "./smooth.js";
 
 const HEIGHT = 220;
 const FEW_POINTS = 40;
+/** Of a null among x of other lines: a gap up to the line's own points, or there alone; as uPlot has it. */
+const WIDE = 2, NARROW = 1;
 const LEAST_BRUSH_PX = 6;
 const DESCRIBED_MS = 1500;
 /** One point more among thousands is narrower than a pixel, and may wait for others. */
@@ -172,7 +174,7 @@ export class Chart {
     const alike = tables.every(([x]) => x.length === first[0].length && x.every((value, at) => value === first[0][at]));
     if (!first) this.columns = [span ? [...span] : []];
     else if (alike) this.columns = [[...first[0]], ...tables.flatMap(([, ...columns]) => columns.map((one) => [...one]))];
-    else this.columns = uPlot.join(/** @type {uPlot.AlignedData[]} */ (tables)).map((column) => [...column]).slice(0, 1 + this.columnOf(lines.length - 1) + Number(this.smooth.at(-1)));
+    else this.columns = uPlot.join(/** @type {uPlot.AlignedData[]} */ (tables), tables.map((table, index) => table.map(() => (lines[index]?.broken ? WIDE : NARROW)))).map((column) => [...column]).slice(0, 1 + this.columnOf(lines.length - 1) + Number(this.smooth.at(-1)));
   }
 
   /** Where the y of a line stand. @param {number} index */
