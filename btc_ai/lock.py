@@ -43,6 +43,16 @@ class Lock:
         os.close(self._descriptor)
 
 
+def is_held(path: Path) -> bool:
+    """Whether a process of this machine holds the lock; to try it would be to take it."""
+    try:
+        inode = path.stat().st_ino
+        locks = [one.split() for one in Path("/proc/locks").read_text().splitlines()]
+    except OSError:
+        return False
+    return any(one[1] == "FLOCK" and one[5].endswith(f":{inode}") for one in locks if len(one) > 5)
+
+
 def was_left(path: Path) -> bool:
     """Whether a process has held the lock and has ended, without touching the lock.
 

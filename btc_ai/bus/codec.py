@@ -63,7 +63,9 @@ def encode(envelope: Envelope) -> bytes:
     fields = {name: getattr(envelope, name) for name in _TYPES}
     try:
         frame: bytes = msgpack.packb(fields, use_bin_type=True, buf_size=_FIRST_BUFFER)
-    except (TypeError, ValueError, OverflowError) as error:
+    except OverflowError:
+        raise FrameError(f"{envelope.kind}: a whole number is beyond −2⁶³ … 2⁶⁴−1") from None
+    except (TypeError, ValueError) as error:
         raise FrameError(f"{envelope.kind}: the body cannot be packed: {error}") from None
     if len(frame) > MAX_FRAME:
         raise FrameError(f"{envelope.kind}: {len(frame)} bytes; a frame has at most {MAX_FRAME}")

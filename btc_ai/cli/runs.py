@@ -56,7 +56,9 @@ def status(ctx: typer.Context, as_json: Json = False) -> None:
             write(f"  {step['bucket']:<12} {step['state']:<8} {_episodes(step)}\n")
             if stalled := stalled_words(step):
                 write(f"  {'':<12} {stalled}\n")
-    if not runs_now:
+    if training and training["state"] == "disabled":
+        write("nothing is trained; `btc-ai plugins enable training` lets it go on\n")
+    elif not runs_now:
         write("no runs yet; `btc-ai train` starts one\n")
     if news := update_words(found["plugins"]):
         write(f"update: {news}\n")

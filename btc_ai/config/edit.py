@@ -14,7 +14,7 @@ from btc_ai.errors import ConfigError
 
 
 def set_plugin(path: Path, name: str, *, enabled: bool) -> None:
-    """Write whether a plugin is enabled; a file that is not there is written with all defaults.
+    """Write whether a plugin is enabled; a file that is not there is written.
 
     Raises ConfigError where the file cannot be used or written; then it is as it was.
     """
@@ -27,8 +27,14 @@ def set_plugin(path: Path, name: str, *, enabled: bool) -> None:
 
 
 def read_or_default(path: Path) -> dict[str, Any]:
-    """The file's object, unchecked, or all defaults where there is no file. Raises ConfigError."""
-    return read_raw(path) if path.exists() else default_config().model_dump(mode="json")
+    """The file's object, unchecked; where there is no file, the folders in use without one.
+
+    Else they would move to beside the new file. Raises ConfigError.
+    """
+    if path.exists():
+        return read_raw(path)
+    values = default_config().model_dump(mode="json")
+    return {key: value for key, value in values.items() if key.endswith("_DIR")}
 
 
 def with_changes(raw: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

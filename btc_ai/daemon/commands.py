@@ -3,8 +3,9 @@
 import asyncio
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -12,6 +13,7 @@ from btc_ai import __version__
 from btc_ai.api.service import Body, Call, Command
 from btc_ai.daemon.hosting.context import Parts
 from btc_ai.daemon.hosting.host import PluginHost
+from btc_ai.daemon.hosting.record import Record
 from btc_ai.daemon.reload import Reload
 
 ENABLE_LIMIT_S = 75.0
@@ -41,6 +43,7 @@ class DaemonCommands:
         self._parts, self._host, self._reload, self._stop = parts, host, reload, stop
         self._managed = managed
         self._started = time.time()
+        self._steering: set[asyncio.Task[Record]] = set()
 
     def commands(self) -> Sequence[Command]:
         """The rows of the dispatch table."""
@@ -64,7 +67,7 @@ class DaemonCommands:
             "pid": os.getpid(),
             "uptime_s": round(time.time() - self._started, 1),
             "memory_mb": round(_resident_bytes() / 1e6, 1),
-            "config_file": str(self._parts.config_file) if self._parts.config_file else None,
+            "config_file": str(self._reload.path) if self._reload.path else None,
             "managed": self._managed,
             "models_dir": str(self._parts.config.MODELS_DIR),
             "data_dir": str(config.DATA_DIR),
@@ -81,10 +84,17 @@ class DaemonCommands:
         return self._host.record(body.plugin).described()
 
     async def _enable(self, body: PluginBody, call: Call) -> Body:
-        return (await self._host.enable(body.plugin)).as_body()
+        return (await self._to_its_end(self._host.enable(body.plugin))).as_body()
 
     async def _disable(self, body: PluginBody, call: Call) -> Body:
-        return (await self._host.disable(body.plugin)).as_body()
+        return (await self._to_its_end(self._host.disable(body.plugin))).as_body()
+
+    async def _to_its_end(self, work: Coroutine[Any, Any, Record]) -> Record:
+        """What it returns; it goes on where who asked ends before, as with a plugin's own end."""
+        task = asyncio.create_task(work)
+        self._steering.add(task)
+        task.add_done_callback(self._steering.discard)
+        return await asyncio.shield(task)
 
     async def _end(self, body: Nothing, call: Call) -> Body:
         self._stop.set()

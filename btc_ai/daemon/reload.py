@@ -12,6 +12,7 @@ from btc_ai.config.edit import flat
 from btc_ai.config.effect import AT_START, READ_ANEW, within
 from btc_ai.daemon.systemd import Notifier
 from btc_ai.errors import BtcAiError
+from btc_ai.paths import find_config
 
 Apply = Callable[[Config], None]
 
@@ -20,8 +21,11 @@ class Reload:
     """The configuration as last read. Parts of the daemon register what they can change at once."""
 
     def __init__(self, config: Config, path: Path | None, notifier: Notifier, log: Logger) -> None:
-        """The configuration the daemon starts with; `path` is where it was read from."""
-        self.config, self._path, self._notifier, self._log = config, path, notifier, log
+        """The configuration the daemon starts with; `path` is where it was read from.
+
+        None: there was no file; one that is there later is found.
+        """
+        self.config, self.path, self._notifier, self._log = config, path, notifier, log
         self._in_force = _flat(config)
         self._appliers: dict[str, Apply] = {}
 
@@ -56,7 +60,9 @@ class Reload:
         return found
 
     def _reload(self) -> Body:
-        config = load_config(self._path, **known_names()) if self._path else self.config
+        path = find_config(self.path)
+        config = load_config(path, **known_names()) if path else self.config
+        self.path = path
         flat = _flat(config)
         changed = sorted(_changed(self._in_force, flat))
         read_anew = [key for key in changed if within(key, READ_ANEW)]

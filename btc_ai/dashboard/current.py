@@ -6,6 +6,7 @@ from pathlib import Path
 
 from btc_ai.config import Config
 from btc_ai.errors import BtcAiError
+from btc_ai.paths import find_config
 
 Stamp = tuple[int, int, int] | None
 
@@ -29,7 +30,8 @@ class CurrentConfig:
 
     def _look(self) -> Stamp:
         try:
-            status = self._file.stat() if self._file else None
+            file = find_config(self._file)
+            status = file.stat() if file else None
         except OSError:
             return None
         return (status.st_ino, status.st_mtime_ns, status.st_size) if status else None

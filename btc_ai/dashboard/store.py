@@ -1,6 +1,6 @@
 """The history as it is now: opened when it is asked, anew where it is another, in threads.
 
-Where there is none, the run folders stand in for it.
+Where there is none that can be read, the run folders stand in for it.
 """
 
 import asyncio
@@ -49,12 +49,13 @@ class Store:
     async def state(self) -> tuple[bool, str]:
         """Whether it can be read, and why not, or what stands in for it."""
 
-        def ask(history: History) -> str:
+        def ask(history: History) -> tuple[bool, str]:
             history.runs(limit=1)
-            return history.note
+            why = history.why if isinstance(history, FolderHistory) else ""
+            return not why, why or history.note
 
         try:
-            return True, await self.ask(ask)
+            return await self.ask(ask)
         except HistoryError as error:
             return False, str(error)
 
@@ -103,16 +104,14 @@ class Store:
         return self._history
 
     def _open(self) -> None:
-        """Raises HistoryError where there is one that cannot be read."""
+        """The folders stand in for one that cannot be read, too."""
         try:
             opened = History.open(self.config, read_only=self._read_only)
-        except NoHistoryError:
-            if isinstance(self._history, FolderHistory):
+        except HistoryError as error:
+            why = "" if isinstance(error, NoHistoryError) else str(error)
+            if isinstance(self._history, FolderHistory) and self._history.why == why:
                 return
-            opened = FolderHistory(self.config.MODELS_DIR)
-        except HistoryError:
-            self._drop()
-            raise
+            opened = FolderHistory(self.config.MODELS_DIR, why)
         self._drop()
         self._history = opened
 

@@ -29,7 +29,10 @@ Body = Mapping[str, Any]
 Stamp = tuple[int, int, int]
 
 QUIET_S = 300.0
-"""A bucket without a model whose files have not changed for so long has been stopped."""
+"""A bucket without a model whose files have not changed for so long has been stopped.
+
+Changes before `since` tell nothing: who copies a folder makes all of it new.
+"""
 _OF_TRAINING = re.compile(r"([a-z2-9]{6})(-\d+)?")
 
 
@@ -85,20 +88,21 @@ def stamp_of(path: Path) -> Stamp:
     return status.st_ino, status.st_mtime_ns, status.st_size
 
 
-def is_growing(folders: Iterable[RunFolder], now: float) -> bool:
+def is_growing(folders: Iterable[RunFolder], now: float, since: float) -> bool:
     """Whether somebody writes into one of these folders."""
-    return any(now - one.last < QUIET_S for one in folders)
+    return any(one.last > max(now - QUIET_S, since) for one in folders)
 
 
-def state_of(folders: Iterable[RunFolder], now: float) -> tuple[Any, ...]:
+def state_of(folders: Iterable[RunFolder], now: float, since: float = 0.0) -> tuple[Any, ...]:
     """What is another as soon as `read_run` tells something else of a run."""
     folders = list(folders)
-    return is_growing(folders, now), *((one.path, one.stamp) for one in folders)
+    return is_growing(folders, now, since), *((one.path, one.stamp) for one in folders)
 
 
 def read_run(
-    run: str, folders: Sequence[RunFolder], transfers: Iterable[Body], now: float
-) -> Body | None:
+    run: str, folders: Sequence[RunFolder], transfers: Iterable[Body], now: float,
+    since: float = 0.0,
+) -> Body | None:  # fmt: skip
     """A run as `training.run` tells it; its buckets in the order in which their models were made.
 
     None: what is there is another program's. Raises LookupError, TypeError, ValueError or
@@ -112,7 +116,9 @@ def read_run(
     if not buckets:
         return None
     ledger = {_place(Path(row["target"]["directory"])): row for row in transfers if _is_ours(row)}
-    steps = [_step(arms, ledger.get(_place(main), {}), now) for main, arms in buckets.items()]
+    steps = [
+        _step(arms, ledger.get(_place(main), {}), now, since) for main, arms in buckets.items()
+    ]
     steps.sort(key=lambda one: (one["ended"] is None, one["ended"] or 0.0, one["directory"]))
     cards = [arm.card for arms in buckets.values() for arm in arms.values()]
     symbol = next((str(one["symbol"]) for one in cards if "symbol" in one), "")
@@ -165,7 +171,7 @@ def _is_ours(row: Body) -> bool:
     return False
 
 
-def _step(arms: Mapping[str, _Arm], row: Body, now: float) -> Body:
+def _step(arms: Mapping[str, _Arm], row: Body, now: float, since: float) -> Body:
     """A bucket of a run. row: its transfer in the ledger, empty where it has none there."""
     verdict = _verdict(arms.values(), row)
     rolled_back = verdict is not None and verdict["decision"] == "rolled_back"
@@ -175,7 +181,7 @@ def _step(arms: Mapping[str, _Arm], row: Body, now: float) -> Body:
     card = own.card if judged else {}
     settings, newest = own.settings, own.newest
     episodes = _count(settings.get("episodes")) or _count(newest.get("episodes"))
-    growing = is_growing((one.folder for one in arms.values()), now)
+    growing = is_growing((one.folder for one in arms.values()), now, since)
     return {
         "bucket": own.folder.path.parent.name,
         "state": "done" if card else "running" if growing else "stopped",

@@ -22,11 +22,13 @@ from btc_ai.history.files import METRICS, read_transfers
 from btc_ai.history.found import RunFolder, Stamp, look, main_of, read_run, stamp_of, state_of
 from btc_ai.history.queries import History
 from btc_ai.history.recorder import MALFORMED, Recorder
-from btc_ai.paths import transfers_file
+from btc_ai.lock import is_held
+from btc_ai.paths import models_lock_file, transfers_file
 
 Body = Mapping[str, Any]
 
 NOTE: Final = "shown from the run folders; there is no history"
+UNREAD: Final = "shown from the run folders; the history cannot be read"
 LOOK_S: Final = 1.0
 """How often a folder is looked at, at most: a page asks many things at once."""
 MOST_RUNS: Final = 200
@@ -86,10 +88,11 @@ class FolderHistory(History):
     Episodes are read when their run is asked for, and those that come then, once they have come.
     """
 
-    def __init__(self, models_dir: Path) -> None:
-        """Nothing is read yet."""
+    def __init__(self, models_dir: Path, why: str = "") -> None:
+        """Nothing is read yet. why: there is a history, and it cannot be read."""
         super().__init__(_temporary(), str(models_dir))
-        self._models_dir = models_dir
+        self._models_dir, self.why = models_dir, why
+        self._begun = time.time()
         self._recorder = Recorder()
         self._known: dict[str, _Known] = {}
         self._older = 0
@@ -99,12 +102,13 @@ class FolderHistory(History):
     @property
     def note(self) -> str:
         """Where its answers come from."""
-        return NOTE
+        return UNREAD if self.why else NOTE
 
     @property
     def problems(self) -> Sequence[str]:
         """What could not be read."""
-        found = [f"{self._older} older runs are not shown"] if self._older else []
+        found = [self.why] if self.why else []
+        found += [f"{self._older} older runs are not shown"] if self._older else []
         for known in list(self._known.values()):
             found += known.problems
             found += [
@@ -152,22 +156,24 @@ class FolderHistory(History):
         for run in self._known.keys() - set(newest):
             with self._engine.begin() as connection:
                 self._forget(connection, run)
-        states = {run: (written, state_of(found[run], now)) for run in newest}
+        since = 0.0 if is_held(models_lock_file(self._models_dir)) else self._begun
+        states = {run: (written, state_of(found[run], now, since)) for run in newest}
         news = [run for run in newest if self._of(run).state != states[run]]
         transfers = _transfers(ledger) if news else []
         for run in news:
-            self._read(run, found[run], transfers, now)
+            self._read(run, found[run], transfers, now, since)
             self._of(run).state = states[run]
 
     def _of(self, run: str) -> _Known:
         return self._known.setdefault(run, _Known())
 
     def _read(
-        self, run: str, folders: Sequence[RunFolder], transfers: Sequence[Body], now: float
-    ) -> None:
+        self, run: str, folders: Sequence[RunFolder], transfers: Sequence[Body], now: float,
+        since: float,
+    ) -> None:  # fmt: skip
         """Read how a run is now, without its episodes."""
         try:
-            view = read_run(run, folders, transfers, now)
+            view = read_run(run, folders, transfers, now, since)
             steps = [] if view is None else view["steps"]
             placed = _places(steps, folders)
             with self._engine.begin() as connection:

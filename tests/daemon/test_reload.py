@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 
 from btc_ai.config import Config, load_config
+from btc_ai.config.edit import read_or_default, write_raw
 from btc_ai.daemon.reload import Reload
 from btc_ai.daemon.systemd import Notifier
 from btc_ai.errors import BtcAiError, ConfigError
+from btc_ai.paths import user_config
 from tests.daemon.conftest import Records
 
 
@@ -103,6 +105,17 @@ def test_an_invalid_file_changes_nothing(house: House) -> None:
     assert house.reload.config.SEED == 0
 
 
-def test_without_a_file_there_is_nothing_to_read() -> None:
-    reload = Reload(Config.model_validate({}), None, Notifier(), Records())
-    assert reload.reload() == outcome()
+def test_a_file_that_was_not_there_at_the_start_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    monkeypatch.delenv("BTC_AI_CONFIG", raising=False)
+    monkeypatch.setattr("btc_ai.paths.SYSTEM_CONFIG", tmp_path / "none")
+    reload = Reload(load_config(), None, Notifier(), Records())
+    assert (reload.reload(), reload.path) == (outcome(), None)
+    file = user_config()
+    write_raw(file, {**read_or_default(file), "SEED": 3})
+    assert (reload.reload(), reload.path) == (outcome(next_job=["SEED"]), file)
+    write_raw(file, {"SEED": 3})
+    assert "MODELS_DIR" in reload.reload()["restart"], "beside the file from the next start on"

@@ -122,7 +122,8 @@ def test_without_a_history_the_run_folders_are_shown_as_they_grow(root: Path) ->
         seen = client.get("/api/overview").json()
         assert (seen["run"]["run"], seen["note"]) == ("grw234", NOTE)
         said = {one["bucket"]: one["verdict"] for one in seen["buckets"]}
-        assert (said["Short"], said["Long"]) == ("in training", "not trained yet")
+        stopped = "stopped; it goes on with Continue"
+        assert (said["Short"], said["Long"]) == (stopped, "not trained yet")
         assert said["Scalping"].startswith("+0.50 bps a bar")
         assert seen["problems"] == [
             f"{models}/Long/foreign/metrics.jsonl holds no episode: damaged, or another program's"
@@ -135,6 +136,7 @@ def test_without_a_history_the_run_folders_are_shown_as_they_grow(root: Path) ->
         time.sleep(LOOK_S)
         curves = client.get("/api/runs/latest/curves?names=reward").json()["curves"]
         assert curves[0]["mean"] == [0.1, 0.2, 0.3, 0.4]
+        assert client.get("/api/overview").json()["buckets"][1]["verdict"] == "in training"
         for path in ("runs", "runs/latest/features", "transfers", "system", "events"):
             assert client.get(f"/api/{path}").status_code == 200, path
 

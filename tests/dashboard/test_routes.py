@@ -20,7 +20,7 @@ from btc_ai.dashboard.routes.system import suggested_batch
 from btc_ai.dashboard.static import FOLDER
 from btc_ai.dashboard.verdicts import is_drifting
 from btc_ai.history.answers import Series
-from btc_ai.history.unrecorded import NOTE
+from btc_ai.history.unrecorded import NOTE, UNREAD
 from btc_ai.paths import history_file, models_lock_file
 from tests.dashboard.conftest import EPISODES, RUN, Daemon
 
@@ -164,6 +164,21 @@ def test_a_thousand_runs_are_shown_in_pages(client: TestClient, root: Path) -> N
     assert seen["buckets"][0]["run"] == RUN, "found beyond the newest runs"
 
 
+def test_a_run_that_was_stopped_hides_no_model(client: TestClient, root: Path) -> None:
+    with closing(sqlite3.connect(history_file(root / "Models"))) as writer, writer:
+        writer.execute("UPDATE runs SET state = 'stopped'")
+        for table, key in (("runs", "run"), ("buckets", "id")):
+            columns = [row[1] for row in writer.execute(f"PRAGMA table_info({table})")]
+            new = {"run": "'new234'", "created": "created + 1", "id": "id + 9",
+                   "state": "'stopped'", "episode": "0"}  # fmt: skip
+            chosen = ", ".join(new.get(one, f'"{one}"') for one in columns)
+            writer.execute(f"INSERT INTO {table} SELECT {chosen} FROM {table} WHERE {key} = {key}")
+    seen = get(client, "/api/overview")
+    assert seen["run"]["run"] == "new234"
+    assert [one["run"] for one in seen["buckets"][:2]] == [RUN, "new234"]
+    assert seen["buckets"][0]["verdict"].startswith("+0.50 bps a bar")
+
+
 def test_answers_are_packed_where_that_pays(client: TestClient) -> None:
     plain = client.get("/api/overview", headers={"Accept-Encoding": "identity"})
     packed = client.get("/api/overview", headers={"Accept-Encoding": "gzip"})
@@ -202,6 +217,10 @@ def test_commands_are_those_of_the_list_and_the_daemon_has_the_last_word(daemon:
     for body in (b"{", b"[]", b"", b"[" * 100_000, b'{"kind": "training.stop", "more": 1}'):
         assert post("/api/commands", content=body).status_code == 400
     assert post("/api/commands", content=b" " * (300 << 10)).status_code == 400
+    large = post("/api/commands", json={"kind": "training.start", "body": {"seed": 10**20}})
+    assert large.status_code == 400 and "2⁶⁴" in large.json()["error"]["message"]
+    own = post("/api/commands", json={"kind": "daemon.disable", "body": {"plugin": "dashboard"}})
+    assert own.status_code == 400 and "btc-ai plugins disable" in own.json()["error"]["message"]
     sent = [kind for kind, _ in daemon.context.sent if kind != "monitoring.status"]
     assert sent == ["training.runs", "training.start", "training.stop"]
 
@@ -228,6 +247,14 @@ def test_panels_are_filled_by_the_commands_that_plugins_named(daemon: Daemon) ->
     assert get(daemon.client, "/api/plugins")["plugins"] == plugins
 
 
+def test_that_training_is_disabled_stands_on_the_overview(daemon: Daemon) -> None:
+    row = {"name": "training", "state": "ready"}
+    daemon.context.answers["daemon.status"] = lambda body: {"plugins": [row]}
+    assert get(daemon.client, "/api/overview")["problems"] == []
+    row["state"] = "disabled"
+    assert "training is disabled" in get(daemon.client, "/api/overview")["problems"][0]
+
+
 def test_a_history_that_comes_and_goes_is_noticed(client: TestClient, root: Path) -> None:
     history = history_file(root / "Models")
     away = root / "away"
@@ -239,9 +266,12 @@ def test_a_history_that_comes_and_goes_is_noticed(client: TestClient, root: Path
     assert get(client, "/api/hello")["history"]["text"] == NOTE, "it is being made"
     with closing(sqlite3.connect(history)) as other:
         other.execute("CREATE TABLE letters (text)")
-    assert "another program's" in get(client, "/api/runs", 503)["error"]["message"]
+    assert [one["state"] for one in get(client, "/api/runs")["runs"]] == ["done"]
+    said = get(client, "/api/hello")["history"]
+    assert not said["ok"] and "another program's" in said["text"]
     history.write_text("a letter" * 1000)
-    assert "not a database" in get(client, "/api/overview")["problems"][0]
+    seen = get(client, "/api/overview")
+    assert "not a database" in seen["problems"][0] and seen["note"] == UNREAD
     away.rename(history)
     assert get(client, "/api/runs")["runs"]
 

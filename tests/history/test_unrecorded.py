@@ -3,6 +3,7 @@
 import os
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from btc_ai.history import unrecorded
 from btc_ai.history.answers import RunRow
 from btc_ai.history.found import QUIET_S
 from btc_ai.history.unrecorded import FolderHistory, open_history
+from btc_ai.lock import Lock
+from btc_ai.paths import models_lock_file
 from tests.history.folders import add_episode, add_transfer, write_card, write_run
 
 RUN = "abc234"
@@ -29,15 +32,17 @@ def looks_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def models(tmp_path: Path) -> Path:
-    """A run of two buckets, the second in training beside its twin."""
+def models(tmp_path: Path) -> Iterator[Path]:
+    """A run of two buckets, the second in training beside its twin, and a daemon's lock."""
     folder = tmp_path / "Models"
     write_card(write_run(folder, "Scalping", RUN, episodes=9), FIRST)
     short = write_run(folder, "Short", RUN, episodes=5)
     write_run(folder, "Short", f"{RUN}-scratch", episodes=2)
     add_transfer(folder, f"{RUN}-1", short)
     (folder / "Scalping" / "latest").symlink_to(RUN)
-    return folder
+    lock = Lock(models_lock_file(folder), "it")
+    yield folder
+    lock.release()
 
 
 def look(models: Path) -> FolderHistory:
@@ -107,6 +112,15 @@ def test_what_nobody_writes_any_more_has_been_stopped(models: Path) -> None:
         os.utime(path, (quiet, quiet), follow_symlinks=False)
     run = only(history)
     assert (run.state, [one.state for one in run.buckets]) == ("stopped", ["done", "stopped"])
+
+
+def test_in_a_copy_a_run_is_stopped_until_it_is_seen_to_grow(models: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(models, tmp_path / "copy", copy_function=shutil.copyfile, symlinks=True)
+    history = look(copy)
+    assert only(history).state == "stopped"
+    time.sleep(0.02)
+    add_episode(copy / "Short" / RUN, 6)
+    assert only(history).state == "running"
 
 
 def test_folders_that_go_or_change_places_are_read_anew(models: Path) -> None:

@@ -24,6 +24,7 @@ from btc_ai.daemon.tasks import Tasks
 from btc_ai.errors import BtcAiError, PluginError
 from btc_ai.journal import SqliteJournal
 from btc_ai.logs.capture import logger
+from btc_ai.paths import find_config
 from btc_ai.redaction import redact_urls
 
 
@@ -46,9 +47,8 @@ class Parts:
 
     def read_config(self) -> Config:
         """The configuration as its file is now. Raises ConfigError."""
-        if self.config_file is None:
-            return self.config
-        return load_config(self.config_file, **known_names())
+        file = find_config(self.config_file)
+        return load_config(file, **known_names()) if file else self.config
 
     def worker(
         self, plugin: str, name: str, limit_s: float,
@@ -109,9 +109,8 @@ class ServiceContext(ABC):
 
     def read_config(self) -> Config:
         """The configuration as its file is now."""
-        if self.config_file is None:
-            return self.config
-        return visible_to(self.name, load_config(self.config_file, **known_names()))
+        file = find_config(self.config_file)
+        return visible_to(self.name, load_config(file, **known_names())) if file else self.config
 
     def publish(self, event: Event, *, parent_id: str | None = None) -> None:
         """Publish an event under the plugin's own name."""

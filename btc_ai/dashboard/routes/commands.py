@@ -6,9 +6,12 @@ from pydantic import Field
 from starlette.requests import Request
 
 from btc_ai.api.service import Body
+from btc_ai.bus.codec import Envelope, FrameError, encode
+from btc_ai.dashboard.bus import PluginBus
 from btc_ai.dashboard.errors import NotFoundError
 from btc_ai.dashboard.parts import Parts
 from btc_ai.dashboard.replies import Asked, body_of
+from btc_ai.errors import UsageError
 
 Kind = Literal[
     "training.start", "training.stop", "training.pause", "training.continue",
@@ -32,9 +35,24 @@ class CommandBody(Asked):
 async def command(parts: Parts, request: Request) -> Body:
     """Hand a command on, and its result back."""
     asked = await body_of(request, CommandBody)
+    _refuse(parts, asked)
     if asked.kind not in HARMLESS:
         parts.log.info("command from a page", kind=asked.kind, who=request.scope["who"])
     return {"result": await parts.bus.call(asked.kind, asked.body)}
+
+
+def _refuse(parts: Parts, asked: CommandBody) -> None:
+    """Raise UsageError for what the bus cannot carry, and for what would end who answers."""
+    try:
+        encode(Envelope(asked.kind, asked.body, "dashboard"))
+    except FrameError as error:
+        raise UsageError(str(error)) from None
+    of_daemon = isinstance(parts.bus, PluginBus)
+    if of_daemon and asked.kind == "daemon.disable" and asked.body.get("plugin") == "dashboard":
+        raise UsageError(
+            "this page is served by the plugin dashboard; disable it with "
+            "`btc-ai plugins disable dashboard`"
+        )
 
 
 async def panel(parts: Parts, request: Request) -> Body:

@@ -10,6 +10,7 @@ from btc_ai.api.service import Body
 from btc_ai.api.threads import in_thread
 from btc_ai.dashboard.parts import Parts
 from btc_ai.errors import BtcAiError
+from btc_ai.paths import find_config
 
 PANELS_S = 2.0
 """How long the daemon may take to tell the panels; a page without them is better than none."""
@@ -21,14 +22,14 @@ async def hello(parts: Parts, request: Request) -> Body:
         in_thread(parts.current.get),
         asyncio.gather(_panels(parts), parts.store.state()),
     )
-    training = config.PROGRESSIVE_TRAINING
+    training, file = config.PROGRESSIVE_TRAINING, find_config(parts.config_file)
     return {
         "version": __version__,
         "boot": parts.boot,
         "csrf": parts.csrf,
         "mode": parts.mode,
         "models_dir": str(parts.config.MODELS_DIR),
-        "config_file": str(parts.config_file) if parts.config_file else None,
+        "config_file": str(file) if file else None,
         "log_dir": str(parts.config.LOG_DIR),
         "update_interval": parts.update_interval or config.MONITORING.UPDATE_INTERVAL,
         "metrics": config.MONITORING.METRICS,

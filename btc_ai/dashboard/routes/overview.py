@@ -11,7 +11,7 @@ from btc_ai.api.threads import in_thread
 from btc_ai.dashboard.folder import MOST_PROBLEMS, look_into
 from btc_ai.dashboard.parts import Parts
 from btc_ai.dashboard.verdicts import ALERTS, alert_of, is_drifting, verdict_of
-from btc_ai.errors import HistoryError
+from btc_ai.errors import BtcAiError, HistoryError
 from btc_ai.history.answers import BucketRow, EventRow, RunRow
 from btc_ai.history.queries import INTERRUPTED, History
 
@@ -21,16 +21,18 @@ SPARK = 60
 DRIFT = 40
 """Episodes in which a drift is looked for."""
 MOST_ALERTS = 20
+UNDER_WAY = ("running", INTERRUPTED)
 DAY_S = 24 * 3600.0
 
 
 async def overview(parts: Parts, request: Request) -> Body:
     """Everything on the first page; where the history cannot be read, what the folder tells."""
-    config, found = await asyncio.gather(
+    config, found, idle = await asyncio.gather(
         in_thread(parts.current.get),
         in_thread(lambda: look_into(parts.config.MODELS_DIR)),
+        _why_idle(parts),
     )
-    problems = list(found.problems)
+    problems = idle + found.problems
     names, metrics = list(config.BUCKET_CONFIGS), config.MONITORING.METRICS
     try:
         seen = await parts.store.ask(lambda history: _from_history(history, names, metrics))
@@ -44,9 +46,21 @@ async def overview(parts: Parts, request: Request) -> Body:
     return {**seen, "models": found.models, "problems": problems}
 
 
+async def _why_idle(parts: Parts) -> list[str]:
+    """That training was disabled, while runs still are as it left them."""
+    if not parts.hub.connected:
+        return []
+    try:
+        plugins = (await parts.bus.call("daemon.status", {}))["plugins"]
+    except BtcAiError:
+        return []
+    off = any(one["name"] == "training" and one["state"] == "disabled" for one in plugins)
+    return ["The plugin training is disabled: nothing is trained until it is enabled"] * off
+
+
 def _from_history(history: History, names: list[str], metrics: list[str]) -> Body:
     recent = history.runs(limit=RECENT)
-    under_way = (one for one in recent if one.state in ("running", INTERRUPTED))
+    under_way = (one for one in recent if one.state in UNDER_WAY)
     run = next(under_way, recent[0] if recent else None)
     newest = _newest_rows(history, run, recent, names)
     rows = {name: row and _with_metrics(history, row, metrics) for name, row in newest.items()}
@@ -63,11 +77,21 @@ def _from_history(history: History, names: list[str], metrics: list[str]) -> Bod
 def _newest_rows(
     history: History, run: RunRow | None, recent: list[RunRow], names: list[str]
 ) -> dict[str, BucketRow | None]:
-    """The newest row of each bucket; those of the run in training go before later ones."""
+    """The newest row of each bucket; those of the run in training go before later ones.
+
+    One that waits or was stopped with a run that does not go on gives way to the newest model.
+    """
     found: dict[str, BucketRow | None] = dict.fromkeys(names)
+    giving_way: set[str] = set()
     for one in ([run] if run else []) + recent:
         for row in one.buckets:
-            found[row.bucket] = found.get(row.bucket) or row
+            if found.get(row.bucket) is None:
+                found[row.bucket] = row
+                if one.state not in UNDER_WAY and row.state in ("waiting", "stopped"):
+                    giving_way.add(row.bucket)
+            elif row.bucket in giving_way and row.state == "done":
+                found[row.bucket] = row
+                giving_way.remove(row.bucket)
     for name in [name for name, row in found.items() if row is None]:
         for one in history.runs(bucket=name, limit=1):
             found[name] = next(row for row in one.buckets if row.bucket == name)

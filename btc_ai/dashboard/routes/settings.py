@@ -20,7 +20,7 @@ from btc_ai.dashboard.errors import ConflictError, FieldsError
 from btc_ai.dashboard.parts import Parts
 from btc_ai.dashboard.replies import Asked, body_of
 from btc_ai.errors import BtcAiError, ConfigError
-from btc_ai.paths import user_config
+from btc_ai.paths import find_config, user_config
 from btc_ai.redaction import HIDDEN
 
 BUCKETS = "BUCKET_CONFIGS"
@@ -40,7 +40,7 @@ async def settings(parts: Parts, request: Request) -> Body:
 
 
 def _shown(parts: Parts) -> Body:
-    path, why = parts.config_file or user_config(), ""
+    path, why = _file(parts), ""
     raw: Body = {}
     config = parts.config
     try:
@@ -61,6 +61,11 @@ def _shown(parts: Parts) -> Body:
         "set": sorted(_differing(raw, config, path)),
         "takes_effect": {key: effect_of(key) for key in flat(values)},
     }
+
+
+def _file(parts: Parts) -> Path:
+    """The configuration file, or where one would be found."""
+    return find_config(parts.config_file) or user_config()
 
 
 def _differing(raw: Body, config: Config, path: Path) -> Iterator[str]:
@@ -114,7 +119,7 @@ async def change(parts: Parts, request: Request) -> Body:
 def _save(parts: Parts, asked: ChangesBody) -> Path:
     """Raises ConflictError where the file is another by now, and ConfigError."""
     _refuse_hidden(asked.changes)
-    path = parts.config_file or user_config()
+    path = _file(parts)
     if _hash(path) != asked.sha256:
         raise ConflictError(f"{path} was changed meanwhile; look at it anew")
     raw = read_or_default(path)
@@ -138,8 +143,6 @@ def _refuse_hidden(changes: Mapping[str, Any]) -> None:
 async def _put_in_force(parts: Parts, keys: list[str]) -> Body:
     if not parts.hub.connected:
         return {"applied": [], "next_job": keys, "restart": []}
-    if parts.config_file is None:  # the daemon runs with the defaults, and looks for no file
-        return {"applied": [], "next_job": [], "restart": keys}
     try:
         found = await parts.bus.call("daemon.reload", {})
     except BtcAiError as error:

@@ -29,7 +29,8 @@ class Sampler:
         self.newest: Sample | None = None
 
     async def run(self) -> None:
-        """Take samples, for ever."""
+        """Take samples, for ever; the first once there is a time to measure over."""
+        await asyncio.sleep(LEAST_S)
         while True:
             config = self._config()
             sample = await self.take()

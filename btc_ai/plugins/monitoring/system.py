@@ -21,7 +21,7 @@ class System:
         self._folder, self._clock = folder, clock
         self._counted: tuple[float, dict[str, int]] = (clock(), _counters())
         self._processes: dict[int, psutil.Process] = {}
-        psutil.cpu_percent()
+        self._used = _cpu_times()
 
     def host(self) -> HostSample:
         """The machine now."""
@@ -32,7 +32,7 @@ class System:
             disk = psutil.disk_usage(str(self._folder))
         rates = self._rates()
         return HostSample(
-            cpu=round(psutil.cpu_percent() / 100, 4),
+            cpu=self._cpu(),
             load=round(os.getloadavg()[0], 2),
             memory=round(used / memory.total, 4),
             memory_used_mb=round(used / MB, 1),
@@ -71,6 +71,12 @@ class System:
                 gpu_memory_mb=gpu_memory_mb,
             )
 
+    def _cpu(self) -> float:
+        """The share in use since the last look; psutil's own forgets it in another thread."""
+        (busy, total), self._used = self._used, _cpu_times()
+        passed = max(self._used[1] - total, 1e-3)
+        return round(min(1.0, max(0.0, self._used[0] - busy) / passed), 4)
+
     def _rates(self) -> dict[str, float]:
         """MiB a second since the last look."""
         (before, old), now = self._counted, self._clock()
@@ -81,6 +87,13 @@ class System:
             for name in new
             if name in old
         }
+
+
+def _cpu_times() -> tuple[float, float]:
+    """Seconds so far that all processors were busy, and of all; a guest's are the user's too."""
+    found = psutil.cpu_times()
+    total = float(sum(found) - found.guest - found.guest_nice)
+    return total - found.idle - found.iowait, total
 
 
 def _counters() -> dict[str, int]:

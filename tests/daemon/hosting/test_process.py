@@ -16,10 +16,12 @@ from btc_ai.api.service import Call, Command
 from btc_ai.bus.codec import Envelope, decode, encode
 from btc_ai.config import Config, Monitoring, PluginSection, Supervision
 from btc_ai.daemon.bus_commands import BusCommands
-from btc_ai.daemon.commands import Nothing
+from btc_ai.daemon.commands import DaemonCommands, Nothing
 from btc_ai.daemon.hosting.context import Parts
 from btc_ai.daemon.hosting.host import PluginHost
 from btc_ai.daemon.hosting.record import Record
+from btc_ai.daemon.reload import Reload
+from btc_ai.daemon.systemd import Notifier
 from btc_ai.errors import BtcAiError, PluginError
 from btc_ai.journal import SqliteJournal
 from btc_ai.paths import journal_file
@@ -481,6 +483,24 @@ def test_disabled_and_enabled_again(site: Site, tmp_path: Path) -> None:
             await look(here)
         await host.enable("apart")
         assert (await look(here))["pid"] != pid
+
+    hosted(tmp_path, work)
+
+
+def test_one_that_disables_itself_is_disabled(site: Site, tmp_path: Path) -> None:
+    site.install("apart", CODE, manifest={"permissions": {"commands": ["daemon.disable"]}})
+
+    async def work(host: PluginHost, here: Floor, parts: Parts) -> None:
+        reload = Reload(parts.config, None, Notifier(), here.log)
+        own = DaemonCommands(parts, host, reload, asyncio.Event(), managed=False)
+        here.dispatcher.add(own.commands())
+        pid = (await look(here))["pid"]
+        sent = {"what": "call", "kind": "daemon.disable", "body": {"plugin": "apart"}}
+        asking = asyncio.create_task(here.dispatcher.answer("apart.ask", sent, CALL))
+        await until(lambda: record(host).state == "disabled")
+        assert not alive(pid)
+        with pytest.raises(BtcAiError):
+            await asking
 
     hosted(tmp_path, work)
 

@@ -54,6 +54,7 @@ def test_a_run_is_started_steered_handed_on_and_reported(house: House, chromium:
     main.get_by_role("button", name="Continue").click()
     expect(state).to_have_text("running", timeout=LIMIT_MS)
     choose(page, "Pause")
+    expect(page.locator("#toasts")).to_contain_text(f"Run {run} is asked to pause")
     expect(state).to_have_text("paused", timeout=LIMIT_MS)
     choose(page, "Continue")
     expect(state).to_have_text("done", timeout=LIMIT_MS)

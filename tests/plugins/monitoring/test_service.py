@@ -102,6 +102,7 @@ def test_what_is_heard_is_written_and_can_be_asked_for(tmp_path: Path) -> None:
         assert found["curves"][0]["mean"] == [0.1, 0.2, 0.3]
         (event,) = (await ask(service, "monitoring.events", {"run": "abc234"}))["events"]
         assert event["kind"] == "training.run"
+        await here.until(lambda: service.status()["gpu_state"] is not None)
         sample = next(one for one in here.context.published if isinstance(one, Sample))
         assert [one.name for one in sample.processes] == ["daemon"]
         await here.context.hear("monitoring.sample", sample.model_dump(mode="json"))

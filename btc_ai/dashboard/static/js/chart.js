@@ -19,6 +19,7 @@ import { Smoother } from "./smooth.js";
  * @property {(number | null)[]} [smooth] smoothed already, by who made `y` coarser
  * @property {number[]} [dash]
  * @property {boolean} [thin]
+ * @property {boolean} [broken] where y is null nothing joins its neighbours
  */
 /** @typedef {{value: number, label: string, level?: string}} Level a horizontal line */
 /** @typedef {{from: number, to: number, level: string, label?: string}} Zone a band of y */
@@ -39,6 +40,8 @@ import { Smoother } from "./smooth.js";
 
 const HEIGHT = 220;
 const FEW_POINTS = 40;
+/** Of a null among x of other lines: a gap up to the line's own points, or there alone; as uPlot has it. */
+const WIDE = 2, NARROW = 1;
 const LEAST_BRUSH_PX = 6;
 const DESCRIBED_MS = 1500;
 /** One point more among thousands is narrower than a pixel, and may wait for others. */
@@ -171,7 +174,7 @@ export class Chart {
     const alike = tables.every(([x]) => x.length === first[0].length && x.every((value, at) => value === first[0][at]));
     if (!first) this.columns = [span ? [...span] : []];
     else if (alike) this.columns = [[...first[0]], ...tables.flatMap(([, ...columns]) => columns.map((one) => [...one]))];
-    else this.columns = uPlot.join(/** @type {uPlot.AlignedData[]} */ (tables)).map((column) => [...column]).slice(0, 1 + this.columnOf(lines.length - 1) + Number(this.smooth.at(-1)));
+    else this.columns = uPlot.join(/** @type {uPlot.AlignedData[]} */ (tables), tables.map((table, index) => table.map(() => (lines[index]?.broken ? WIDE : NARROW)))).map((column) => [...column]).slice(0, 1 + this.columnOf(lines.length - 1) + Number(this.smooth.at(-1)));
   }
 
   /** Where the y of a line stand. @param {number} index */
@@ -333,7 +336,7 @@ function seriesOf(line, stroke, smooth) {
   const dots = { show: line.y.length < FEW_POINTS && !smooth && !line.dash, size: 5, fill: stroke };
   /** @type {uPlot.Series} */
   const raw = {
-    label: line.label, stroke: smooth ? `${stroke}55` : stroke, width: smooth ? 1 : 1.6, dash: line.dash, points: dots, spanGaps: true,
+    label: line.label, stroke: smooth ? `${stroke}55` : stroke, width: smooth ? 1 : 1.6, dash: line.dash, points: dots, spanGaps: !line.broken,
   };
   return smooth ? [raw, { ...raw, stroke, width: 2.2, points: { show: false } }] : [raw];
 }

@@ -19,11 +19,17 @@ const known = new Map();
 let looked = false;
 /** Why nobody can be spoken to now, or "". */
 let silence = "";
+/** What this page has asked of runs and nobody has taken yet. @type {Map<string, string>} */
+const asked = new Map();
 
 /** @param {Record<string, any>} event an event of the bus */
 export function hear({ kind, body }) {
   if (kind !== "training.run") return;
   known.set(body.run, body);
+  if (body.wanted && asked.has(body.run)) {
+    toast(`Run ${body.run} is asked to ${asked.get(body.run)}, at its next checkpoint`);
+    asked.delete(body.run);
+  }
 }
 
 /** Ask for the runs, of which events may not have told. */
@@ -172,7 +178,7 @@ export function steering(run) {
 export async function steer(verb, run) {
   const named = run ?? (await get("/api/runs", { limit: LOOKED_AT })).runs.find((/** @type {{state: string}} */ one) => SUITED[verb].includes(one.state))?.run;
   if (!named) throw new ApiError("not_found", `There is no run to ${verb}`);
-  if (verb !== "continue") toast(`Run ${named} is asked to ${verb}, at its next checkpoint`);
-  const { state } = await command(`training.${verb}`, { run: named });
+  asked.set(named, verb);
+  const { state } = await command(`training.${verb}`, { run: named }).finally(() => asked.delete(named));
   toast(`Run ${named} is ${state}`);
 }

@@ -4,7 +4,7 @@ import { card, h, renew, replace } from "../dom.js";
 import { get } from "../api.js";
 import { alertList } from "../alerts.js";
 import { debounced } from "../later.js";
-import { bucketColour, runCard } from "../training/details.js";
+import { bucketColour, noRunWords, runCard } from "../training/details.js";
 import { importanceBars } from "../training/features.js";
 
 /** @typedef {import("./tiles.js").Tile} Tile */
@@ -16,7 +16,7 @@ export function runTile() {
   const root = h("div");
   /** @type {import("./tiles.js").Body | null} */
   let shown = null;
-  const draw = async () => renew(root, shown ? runCard(shown.run, null) : card("Run", null, h("p", { class: "muted" }, "Nothing has been trained yet.")));
+  const draw = async () => renew(root, shown ? runCard(shown.run, null) : card("Run", null, h("p", { class: "muted" }, `${noRunWords()}.`)));
   const soon = debounced(draw, REDRAWN_MS);
   return {
     root,

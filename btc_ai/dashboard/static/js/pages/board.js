@@ -8,7 +8,7 @@ import { debounced } from "../later.js";
 import * as runs from "../runs.js";
 import { askForTiles } from "../board/choosing.js";
 import { knownTiles, usualTiles } from "../board/tiles.js";
-import { noSuchRun, originWords } from "../training/details.js";
+import { noRunWords, noSuchRun, originWords } from "../training/details.js";
 
 /** @typedef {Record<string, any>} Body */
 /** @typedef {import("../board/tiles.js").Tile} Tile */
@@ -83,7 +83,7 @@ class Board {
 
   nothing() {
     this.close();
-    replace(this.root, h("h1", { class: "visually-hidden" }, "Combined"), value("run") ? noSuchRun(value("run"), "/board") : empty("Nothing has been trained yet", "The board shows a run, the machine and the log beside one another.",
+    replace(this.root, h("h1", { class: "visually-hidden" }, "Combined"), value("run") ? noSuchRun(value("run"), "/board") : empty(noRunWords(), "The board shows a run, the machine and the log beside one another.",
       runs.doing("Start progressive training", runs.askToStart, { class: "primary" })));
   }
 

@@ -7,7 +7,7 @@ import { saveCsv, saveJson } from "../feedback.js";
 import { debounced } from "../later.js";
 import { alertList } from "../alerts.js";
 import * as runs from "../runs.js";
-import { bucketColour, outcomePill, runCard } from "../training/details.js";
+import { bucketColour, noRunWords, outcomePill, runCard } from "../training/details.js";
 
 /** @typedef {Record<string, any>} Body */
 
@@ -98,7 +98,7 @@ function content(found) {
   const problems = [found.note && h("p", { class: "note" }, `${words(found.note)}.`), ...found.problems.map((/** @type {string} */ text) => h("p", { class: "note", "data-level": "warning" }, text))];
   if (isEmpty(found)) {
     return [h("h1", { class: "visually-hidden" }, "Overview"), problems,
-      empty("Nothing has been trained yet", "Train the four buckets, from the shortest horizon to the longest.",
+      empty(noRunWords(), "Train the four buckets, from the shortest horizon to the longest.",
         runs.doing("Start progressive training", runs.askToStart, { class: "primary" }), h("p", { class: "small" }, "or ", h("code", {}, "btc-ai train --market sample")))];
   }
   return h("div", { class: "stack" }, h("h1", { class: "visually-hidden" }, "Overview"), problems,

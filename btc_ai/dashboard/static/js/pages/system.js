@@ -149,9 +149,9 @@ class System {
     if (value("t1") !== "") return;
     const fresh = seriesIn(body);
     if (++this.appended > MOST_APPENDED || [...fresh.keys()].some((name) => groupOf(name) && !this.knows(name))) return this.reload();
-    for (const [name, one] of fresh) {
+    for (const { name } of this.series) {
       const group = groupOf(name);
-      if (group) this.charts.get(group)?.append(name, time, one);
+      if (group) this.charts.get(group)?.append(name, time, fresh.get(name) ?? null);
     }
   }
 

@@ -10,7 +10,7 @@ import { Chart } from "../chart.js";
 import * as runs from "../runs.js";
 import { SIDE_BY_SIDE, controls } from "../training/controls.js";
 import { BucketCurves, armOf, choosable, withValidation } from "../training/curves.js";
-import { bucketColour, bucketState, featuresCard, modelsCard, noSuchRun, originWords, runCard } from "../training/details.js";
+import { bucketColour, bucketState, featuresCard, modelsCard, noRunWords, noSuchRun, originWords, runCard } from "../training/details.js";
 import { pickRuns } from "../training/picker.js";
 
 /** @typedef {Record<string, any>} Body */
@@ -133,7 +133,7 @@ class TrainingPage {
     this.laidOut = "";
     replace(this.root, h("h1", { class: "visually-hidden" }, "Training Progress"), value("run")
       ? noSuchRun(value("run"), "/training")
-      : empty("Nothing has been trained yet", "The curves of a run stand here as soon as its first episode has ended.",
+      : empty(noRunWords(), "The curves of a run stand here as soon as its first episode has ended.",
         runs.doing("Start progressive training", runs.askToStart, { class: "primary" })));
   }
 

@@ -3,9 +3,21 @@
 import { card, h, pill, table } from "../dom.js";
 import { levelOf } from "../format.js";
 import { ApiError, command, get, greeting } from "../api.js";
-import { action, toast } from "../feedback.js";
+import { action, ask, toast } from "../feedback.js";
 
 /** @typedef {Record<string, any>} Body */
+
+/** What stops with a plugin. @type {Record<string, string>} */
+const STOPS = {
+  dashboard: "The daemon serves no pages",
+  training: "What trains stops at a checkpoint and waits",
+  monitoring: "Nothing is measured, and nothing goes into the history",
+  evaluation: "Evaluations and audits end",
+  study: "Studies stop and wait",
+  update: "Nobody looks for updates",
+  transfer: "No knowledge is handed from bucket to bucket by command",
+  signal: "No predictions are made",
+};
 
 /** @param {() => Promise<unknown>} again after one was switched */
 export async function pluginList(again) {
@@ -20,11 +32,15 @@ export async function pluginList(again) {
   }
   const toggle = (/** @type {Body} */ one) => {
     const verb = one.state === "disabled" ? "enable" : "disable";
-    return action(verb === "enable" ? "Enable" : "Disable", async () => {
+    const send = async () => {
       await command(`daemon.${verb}`, { plugin: one.name });
       toast(`${one.name} is ${verb}d`);
       await again();
-    }, { "aria-label": `${verb} ${one.name}` });
+    };
+    const named = { "aria-label": `${verb} ${one.name}` };
+    if (verb === "enable") return action("Enable", send, named);
+    const question = h("p", {}, STOPS[one.name] ?? "What it does stops", ", until it is enabled again or the daemon is restarted.");
+    return h("button", { type: "button", ...named, onclick: () => ask(`Disable ${one.name}?`, question, "Disable", send) }, "Disable");
   };
   const panels = (/** @type {Body} */ one) => (greeting().panels ?? []).filter((/** @type {Body} */ panel) => panel.plugin === one.name)
     .map((/** @type {Body} */ panel) => h("a", { href: "/board" }, panel.title, " "));

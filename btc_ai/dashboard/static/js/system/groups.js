@@ -1,6 +1,7 @@
 // Which series stand in which chart, and how they are written.
 
 import { greeting } from "../api.js";
+import { withGaps, looksOf } from "./gaps.js";
 import { colour, number, percent, size } from "../format.js";
 
 /** @typedef {Record<string, any>} Body */
@@ -44,9 +45,10 @@ export function groupNamed(title) {
 
 /** @param {Group} group @param {Body[]} series @returns {import("../chart.js").Line[]} */
 export function linesOf(group, series) {
+  const looks = looksOf(series);
   return series.filter(({ name }) => group.series.test(name)).map(({ name, time, mean }, index) => {
     const caught = group.series.exec(name)?.[1] ?? name;
-    return { key: name, label: name.startsWith("gpu.") ? `GPU ${caught}` : caught, colour: colour(index), x: [...time], y: [...mean] };
+    return { key: name, label: name.startsWith("gpu.") ? `GPU ${caught}` : caught, colour: colour(index), broken: true, ...withGaps(time, mean, looks) };
   });
 }
 

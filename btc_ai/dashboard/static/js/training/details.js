@@ -40,6 +40,11 @@ export function runCard(run, more, aside) {
     run.error && h("p", { class: "note", "data-level": "bad" }, run.error), progress(all ? done / all : 0, "progress of the run"));
 }
 
+/** Why there is no run to show. */
+export function noRunWords() {
+  return greeting().history?.ok === false ? "No run is known: the history cannot be read" : "Nothing has been trained yet";
+}
+
 /** In place of the run of an address that there is not. @param {string} run @param {string} page where the newest is shown */
 export function noSuchRun(run, page) {
   return empty(`There is no run ${run.slice(0, 40)}`, "It may have been of another models folder.", h("a", { class: "button", href: page }, "Show the newest run"));
