@@ -11,9 +11,6 @@ BY_A_DAEMON = (
     "stop it with `btc-ai daemon stop`, or use it"
 )
 
-CLOCK_S = 2.0
-"""How far the kernel's time of a process's start may lie from that of a file."""
-
 
 class Lock:
     """An exclusive lock on a file; the kernel lets go of it when the process ends, however."""
@@ -43,33 +40,17 @@ class Lock:
         os.close(self._descriptor)
 
 
-def is_held(path: Path) -> bool:
-    """Whether a process of this machine holds the lock; to try it would be to take it."""
+def is_held(path: Path) -> bool | None:
+    """Whether a process of this machine holds the lock; to try it would be to take it.
+
+    None: that cannot be told, or there is none.
+    """
     try:
         inode = path.stat().st_ino
         locks = [one.split() for one in Path("/proc/locks").read_text().splitlines()]
     except OSError:
-        return False
+        return None
     return any(one[1] == "FLOCK" and one[5].endswith(f":{inode}") for one in locks if len(one) > 5)
-
-
-def was_left(path: Path) -> bool:
-    """Whether a process has held the lock and has ended, without touching the lock.
-
-    False where that cannot be told: no lock there, or one that this user may not read.
-    """
-    import psutil  # the daemon does without
-
-    try:
-        holder, taken = int(path.read_text()), path.stat().st_mtime
-    except (OSError, ValueError):
-        return False
-    try:
-        return psutil.Process(holder).create_time() > taken + CLOCK_S  # another with that number
-    except psutil.NoSuchProcess:
-        return True
-    except psutil.Error:
-        return False
 
 
 def _unwritable(folder: Path, error: OSError) -> BtcAiError:

@@ -29,7 +29,7 @@ from btc_ai.history.database import (
     open_read_only,
 )
 from btc_ai.history.rows import UNKNOWN_SEED
-from btc_ai.lock import was_left
+from btc_ai.lock import is_held
 from btc_ai.paths import models_lock_file
 
 INTERRUPTED = "interrupted"
@@ -65,7 +65,7 @@ class History:
         """
         opened = open_read_only(config) if read_only else open_for_reading(config)
         lock = models_lock_file(config.MODELS_DIR)
-        return cls(opened, describe(config), lambda: was_left(lock))
+        return cls(opened, describe(config), lambda: is_held(lock) is False)
 
     def __enter__(self) -> Self:
         """The history itself."""

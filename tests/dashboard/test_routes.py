@@ -3,8 +3,6 @@
 import gzip
 import json
 import sqlite3
-import subprocess
-import sys
 import time
 from contextlib import closing
 from pathlib import Path
@@ -21,6 +19,7 @@ from btc_ai.dashboard.static import FOLDER
 from btc_ai.dashboard.verdicts import is_drifting
 from btc_ai.history.answers import Series
 from btc_ai.history.unrecorded import NOTE, UNREAD
+from btc_ai.lock import Lock
 from btc_ai.paths import history_file, models_lock_file
 from tests.dashboard.conftest import EPISODES, RUN, Daemon
 
@@ -61,9 +60,7 @@ def test_the_overview_has_every_bucket_its_verdict_and_what_stands(client: TestC
 
 
 def test_what_a_daemon_left_is_interrupted(client: TestClient, root: Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
-        pass
-    models_lock_file(root / "Models").write_text(f"{ended.pid}\n")
+    Lock(models_lock_file(root / "Models"), "it").release()
     left = get(client, "/api/overview")["buckets"][1]
     assert left["verdict"] == "interrupted; it goes on when the daemon starts"
     assert (left["level"], left["row"]["detail"]["metrics"]["reward"]) == ("warning", 0.4)

@@ -1,8 +1,5 @@
 """What the history answers, from many rows."""
 
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +15,7 @@ from btc_ai.history import schema
 from btc_ai.history.curves import read_curve
 from btc_ai.history.database import open_for_writing
 from btc_ai.history.queries import History
+from btc_ai.lock import Lock
 from btc_ai.paths import models_lock_file
 from tests.history.conftest import Book, Bus, run_view, step_view
 
@@ -143,15 +141,14 @@ def test_what_trained_when_its_daemon_ended_is_interrupted(open_book: Open) -> N
     book.write(Bus().heard("training.run", run_view(*steps)))
     with book.read() as history:
         assert (history.run("abc234").state, history.runs()[0].state) == ("running", "running")
-        with subprocess.Popen([sys.executable, "-c", ""]) as ended:
-            pass
-        models_lock_file(book.config.MODELS_DIR).write_text(f"{ended.pid}\n")
+        Lock(models_lock_file(book.config.MODELS_DIR), "it").release()
         run = history.run("abc234")
         assert run.state == "interrupted"
         assert [one.state for one in run.buckets] == ["done", "interrupted", "waiting"]
         assert history.runs() == [run] and history.find() == run
-        models_lock_file(book.config.MODELS_DIR).write_text(f"{os.getpid()}\n")
+        lock = Lock(models_lock_file(book.config.MODELS_DIR), "it")
         assert history.run("abc234").state == "running"
+        lock.release()
 
 
 def test_samples_are_series(open_book: Open) -> None:
