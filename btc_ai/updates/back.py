@@ -19,13 +19,18 @@ def versions(layout: Layout) -> Sequence[str]:
 
 
 def to_go_back_to(layout: Layout, version: str | None) -> str:
-    """The release that was named, or the one before this; it has to be another, and there.
+    """The release that was named, or the one before this; it has to be another, there, and good.
 
     Raises UsageError where it is not.
     """
     controller = Controller(layout.root)
-    current = controller.current()
-    others = [one for one in versions(layout) if one != current]
+    current, bad = controller.current(), controller.bad()
+    if version in bad:
+        raise UsageError(
+            f"{version} was given up here: {bad[version]['reason']}. To try it again, watched: "
+            f"`btc-ai update install --version {version}`"
+        )
+    others = [one for one in versions(layout) if one != current and one not in bad]
     came = [one["from"] for one in reversed(controller.history()) if one["to"] == current]
     target = version or next((one for one in came if one in others), None)
     if target not in others:

@@ -57,6 +57,10 @@ def test_training_goes_on_through_an_update_and_through_one_that_is_undone(
     log = (updated.machine.root / "var/log/btc-ai/training.log").read_text()
     assert log.count("goes on after episode") == 2, "a run was not under way at the restart"
 
+    said = updated.command("update", "rollback")
+    assert "restarting the daemon with 0.1.0\n0.1.0 is current again\n" in said
+    assert updated.version() == "0.1.0" and updated.machine.show("ActiveState") == "active"
+
 
 def train_through(updated: Updated, version: str) -> Progress:
     """Install a release while a run is halfway, however fast it is."""
@@ -99,6 +103,8 @@ def test_the_service_updates_itself_by_a_unit_of_roots(updated: Updated, tmp_pat
     machine.wait_for(lambda: '"version": "0.4.0"' in updated.command(*status, code=None))
     order = json.loads((updated.outside.state / "journal.json").read_text())["order"]
     assert (order["by"], order["managed"]) == ("auto", "system")
+    assert "0.1.0 runs again at once" in updated.command("update", "rollback")
+    machine.wait_for(lambda: '"version": "0.1.0"' in updated.command(*status, code=None))
     units = [f"/etc/systemd/system/{name}" for name in UPDATERS]
     assert machine.run("systemd-analyze", "verify", *units) == ""
     assert machine.show("Result", "btc-ai-autoupdate.path") == "success"

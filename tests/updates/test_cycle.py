@@ -120,6 +120,8 @@ def test_found_installed_rolled_back_and_kept_current(machine: Slots, served: Se
     assert trial is not None and trial["to"] == "0.3.0"
     assert "0.1.0 runs again at once" in machine.command("plugins", "call", "update.rollback")
     wait_for(lambda: machine.running() == "0.1.0")
+    said = machine.command("update", "rollback", "--version", "0.3.0", code=2)
+    assert "0.3.0 was given up here: gone back by hand" in said
     told = json.loads(machine.command("plugins", "call", "update.history"))["history"]
     assert (told[0]["what"], told[0]["reason"]) == ("gone back", "gone back by hand")
 

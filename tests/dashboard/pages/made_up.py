@@ -40,7 +40,8 @@ ANSWERS: dict[str, Body] = {
     "update.status": {
         "kind": "slots",
         "current": "0.1.0",
-        "releases": ["0.1.0", "0.0.9"],
+        "releases": ["0.2.0", "0.1.0", "0.0.9"],
+        "bad": {"0.2.0": {"time": 1e9, "reason": "it did not stay up"}},
         "installation": None,
     },
     "update.history": {

@@ -59,6 +59,7 @@ def test_updates_are_checked_for_from_the_menu(served: Served, stay: Visitor) ->
     expect(page.get_by_text("0.0.9 → 0.1.0")).to_be_visible()
     expect(page.get_by_text(f"gone back: {made_up.HTML}")).to_be_visible()
     served.daemon.answers["update.rollback"] = {"text": "going back to 0.0.9"}
+    expect(page.get_by_role("button", name="Go back to")).to_have_count(1)  # 0.2.0 was given up
     page.get_by_role("button", name="Go back to 0.0.9").click()
     page.get_by_role("button", name="Go back", exact=True).click()
     expect(page.get_by_role("dialog")).to_have_count(0)

@@ -70,9 +70,9 @@ function offered(found) {
     h("p", { class: "muted small" }, "What is in training is checkpointed and goes on. A release that does not do is undone by itself."), h("div", { class: "row" }, action(`Install ${found.version}`, begin("install"), { id: "install" }), !found.staged && action("Download only", begin("download")))];
 }
 
-/** The releases that are here; each but the current one can be gone back to. @param {Body} known */
-function releases({ current, releases: all }) {
-  const others = all.filter((/** @type {string} */ one) => one !== current);
+/** The releases that are here; each that was not given up can be gone back to. @param {Body} known */
+function releases({ current, releases: all, bad }) {
+  const others = all.filter((/** @type {string} */ one) => one !== current && !(one in bad));
   const back = (/** @type {string} */ version) => action(`Go back to ${version} …`, async () => {
     ask(`Go back to ${version}`, h("p", {}, "It is tried on copies of what is stored; then the daemon is restarted with it. What is in training is checkpointed and goes on."),
       "Go back", () => command("update.rollback", { version }));
