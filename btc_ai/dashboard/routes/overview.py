@@ -21,6 +21,8 @@ SPARK = 60
 DRIFT = 40
 """Episodes in which a drift is looked for."""
 MOST_ALERTS = 20
+STATUS_S = 2.0
+"""How long the daemon may take to answer; the page does not wait for one that hangs."""
 UNDER_WAY = ("running", INTERRUPTED)
 DAY_S = 24 * 3600.0
 
@@ -51,8 +53,9 @@ async def _why_idle(parts: Parts) -> list[str]:
     if not parts.hub.connected:
         return []
     try:
-        plugins = (await parts.bus.call("daemon.status", {}))["plugins"]
-    except BtcAiError:
+        async with asyncio.timeout(STATUS_S):
+            plugins = (await parts.bus.call("daemon.status", {}))["plugins"]
+    except (BtcAiError, TimeoutError):
         return []
     off = any(one["name"] == "training" and one["state"] == "disabled" for one in plugins)
     return ["The plugin training is disabled: nothing is trained until it is enabled"] * off
